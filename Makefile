@@ -1,0 +1,34 @@
+# Two commands need nothing but python3 >= 3.10 with venv, make and a package index: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := multirun/demo
+
+.PHONY: demo test check format clean
+
+# The stamp is newer than pyproject.toml: an edit of the dependencies installs again, nothing else does.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("exptools needs Python 3.10 or newer; PYTHON=%s is %s. Try: make PYTHON=python3.11" % (sys.argv[1], sys.version.split()[0]) if sys.version_info < (3, 10) else 0)' $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group test --group check
+	@touch $@
+
+demo: $(VENV)/.installed  ## train a small sweep and show what comes out
+	@$(BIN)/python examples/demo.py $(DEMO)
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) multirun outputs dist build .pytest_cache .mypy_cache .ruff_cache

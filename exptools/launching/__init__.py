@@ -1,0 +1,1 @@
+"""Launching: which job runs where."""

@@ -1,0 +1,1 @@
+"""One file per destination of what a run says."""
