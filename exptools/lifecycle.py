@@ -1,0 +1,217 @@
+"""The life of a run in this process: it owns status.json, from RUNNING to exactly one end."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+from exptools import rundir
+from exptools.rundir import State, Status
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a run ended. exit_code: as a shell would see it, negative for a signal; error: one line."""
+
+    state: State
+    exit_code: int | None = None
+    error: str | None = None
+    note: str | None = None
+
+
+def ending(error: BaseException | None) -> Ending:
+    """The ending that belongs to what left the job: None for a normal return."""
+    if error is None:
+        return Ending(State.COMPLETED, 0)
+    if isinstance(error, KeyboardInterrupt):
+        return Ending(State.INTERRUPTED, 130, "KeyboardInterrupt")
+    if not isinstance(error, SystemExit):
+        return Ending(State.FAILED, 1, one_line(error))
+    if error.code is None or error.code == 0:
+        return Ending(State.COMPLETED, 0, note="the job ended by sys.exit(0)")
+    if isinstance(error.code, int):
+        return Ending(State.FAILED, error.code, f"SystemExit: {error.code}")
+    return Ending(State.FAILED, 1, one_line(error))
+
+
+def by_signal(number: int) -> Ending:
+    """The ending of a run whose process was ended by a signal."""
+    name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
+    if number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        return Ending(State.INTERRUPTED, -number, f"ended by {name}")
+    hint = " (probably out of memory)" if number == signal.SIGKILL else ""
+    return Ending(State.FAILED, -number, f"killed by {name}{hint}")
+
+
+def one_line(error: BaseException, limit: int = 500) -> str:
+    """Type and text of an exception on one line of at most `limit` characters."""
+    text = " ".join("".join(traceback.format_exception_only(type(error), error)).split())
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+class Lifecycle:
+    """Keeps status.json of one run up to date while this process works on it.
+
+    It ends once, by whichever comes first: `end`, an uncaught exception, the exit of the interpreter or
+    SIGTERM. Functions given to `before_end` run first (the logger closes its files there).
+    """
+
+    def __init__(self, run_dir: str | os.PathLike[str], **facts: Any) -> None:
+        self.run_dir = Path(run_dir).resolve()
+        now = time.time()
+        self._status = Status(
+            State.RUNNING, pid=os.getpid(), host=socket.gethostname(), start=now, heartbeat=now, **facts
+        )
+        rundir.write_status(self.run_dir, self._status)
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._wake = threading.Event()
+        self._uncaught: BaseException | None = None
+        self._signal: int | None = None
+        self._closers: list[Callable[[], str | None]] = []
+        self._restore = _Hooks(self)
+        self._thread = threading.Thread(target=self._beat, name="exptools-heartbeat", daemon=True)
+        self._thread.start()
+
+    def before_end(self, close: Callable[[], str | None]) -> None:
+        """Run `close` before the end is written; what it returns becomes a note of the status."""
+        self._closers.append(close)
+
+    def end(self, how: Ending) -> None:
+        """Write the end of the run. Only the first call counts, and only in the process that began it."""
+        with self._lock:
+            if self._ended.is_set() or os.getpid() != self._pid:
+                return
+            notes = [how.note, *(self._close(c) for c in reversed(self._closers))]
+            self._ended.set()
+            self._wake.set()
+            now = time.time()
+            self._write(
+                state=how.state,
+                exit_code=how.exit_code,
+                error=how.error,
+                note="; ".join(n for n in notes if n) or None,
+                heartbeat=now,
+                end=now,
+            )
+        self._restore.remove()
+        _forget(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end has been written."""
+        return self._ended.is_set()
+
+    @staticmethod
+    def _close(close: Callable[[], str | None]) -> str | None:
+        try:
+            return close()
+        except Exception as error:
+            return f"closing failed: {one_line(error)}"
+
+    def _write(self, **changes: Any) -> None:
+        self._status = dataclasses.replace(self._status, **changes)
+        try:
+            rundir.write_status(self.run_dir, self._status)
+        except OSError as error:
+            # A full disk must not end a training; the next beat tries again.
+            print(f"exptools: {self.run_dir}: status not written ({error})", file=sys.stderr)
+
+    def _beat(self) -> None:
+        while not self._ended.is_set():
+            self._wake.wait(rundir.HEARTBEAT_S)
+            if self._signal is not None:
+                self._die(self._signal)
+            with self._lock:
+                if not self._ended.is_set():
+                    self._write(heartbeat=time.time())
+
+    def _die(self, number: int) -> None:
+        # The handler has set the default action again: the process dies of this signal, as it
+        # would without exptools, only with its files closed.
+        self.end(by_signal(number))
+        os.kill(os.getpid(), number)
+
+    def _at_exit(self) -> None:
+        if self._uncaught is not None:
+            self.end(ending(self._uncaught))
+        else:
+            note = "the interpreter exited inside the job; its exit code is not known"
+            self.end(Ending(State.INTERRUPTED, note=note))
+
+
+class _Hooks:
+    """What a Lifecycle listens to, and how to stop listening."""
+
+    def __init__(self, life: Lifecycle) -> None:
+        self._life = life
+        self._excepthook = sys.excepthook
+        sys.excepthook = self._on_uncaught
+        atexit.register(life._at_exit)
+        self._handles_sigterm = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        )
+        if self._handles_sigterm:
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    def _on_uncaught(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        self._life._uncaught = error
+        self._excepthook(kind, error, trace)
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        # Only flags here: the heartbeat's thread does the work, since this may have interrupted anything.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if os.getpid() != self._life._pid:
+            os.kill(os.getpid(), number)  # a forked child has no such thread
+        self._life._signal = number
+        self._life._wake.set()
+
+    def remove(self) -> None:
+        if sys.excepthook == self._on_uncaught:
+            sys.excepthook = self._excepthook
+        atexit.unregister(self._life._at_exit)
+        in_main = threading.current_thread() is threading.main_thread()
+        if self._handles_sigterm and in_main and signal.getsignal(signal.SIGTERM) == self._on_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+_current: Lifecycle | None = None
+
+
+def begin(run_dir: str | os.PathLike[str], **facts: Any) -> Lifecycle:
+    """Begin the life of the run in `run_dir`; `facts` are fields of Status such as slot and cpus.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    global _current
+    _current = Lifecycle(run_dir, **facts)
+    return _current
+
+
+def current(run_dir: str | os.PathLike[str]) -> Lifecycle | None:
+    """The life that this process began for `run_dir` and that has not ended, or None."""
+    if _current is None or _current.ended or _current.run_dir != Path(run_dir).resolve():
+        return None
+    return _current
+
+
+def _forget(life: Lifecycle) -> None:
+    global _current
+    if _current is life:
+        _current = None

@@ -1,0 +1,89 @@
+"""The Hydra callback that opens the global logger around a job, in whichever process the job runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from exptools import lifecycle, rundir
+from exptools.configs import resolved
+from exptools.errors import ExptoolsError
+from exptools.logging import logger
+from exptools.logging.context import Session
+
+
+class LoggerCallback(Callback):
+    """Opens `exptools.logging.logger` onto the job's output directory and closes it on every way out."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """A plain run: see to it that every way out is seen."""
+        _watch_every_exit("hydra._internal.hydra", self)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """A sweep: jobs of Hydra's basic launcher run in this process."""
+        _watch_every_exit("hydra._internal.core_plugins.basic_launcher", self)
+
+    def on_job_start(self, config: DictConfig, *, task_function: Any, **kwargs: Any) -> None:
+        """Open the logger, and keep the resolved config in variant_config.json."""
+        run_dir = Path(config.hydra.runtime.output_dir)
+        try:
+            self._session = Session(logger, run_dir)
+            keep_variant(run_dir, config)
+        except ExptoolsError as error:
+            # Hydra makes a warning of an exception here and would go on: stop as a usage error does.
+            print(f"exptools: error: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+        except Exception as error:
+            self.close(error)
+            logger.refuse_with(f"the logger could not be opened: {lifecycle.one_line(error)}")
+            raise
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Close the logger, as the job ended."""
+        completed = job_return.status is JobStatus.COMPLETED
+        self.close(None if completed else job_return._return_value)
+
+    def close(self, error: BaseException | None) -> None:
+        """Close the logger if it is open; `error` is what left the job."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close(lifecycle.ending(error))
+
+
+def keep_variant(run_dir: Path, config: DictConfig) -> None:
+    """Write the resolved config to variant_config.json, unless the launcher has done so."""
+    path = run_dir / rundir.VARIANT
+    if not path.exists():
+        rundir.write_json(path, resolved(config))
+
+
+def _watch_every_exit(module_name: str, callback: LoggerCallback) -> None:
+    """Let `callback` see what Hydra 1.3 does not tell: a job that leaves by SystemExit or KeyboardInterrupt.
+
+    run_job of 1.3 calls on_job_end for Exceptions alone (1.4 for all), so the exit code of such a job could
+    not be known. The module's reference to run_job is wrapped once in this process.
+    """
+    module = sys.modules.get(module_name)
+    run_job: Callable[..., Any] | None = getattr(module, "run_job", None)
+    if module is None or run_job is None:
+        return
+    inner = getattr(run_job, "_exptools_inner", run_job)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return inner(*args, **kwargs)
+        except BaseException as error:
+            callback.close(error)
+            raise
+
+    watched._exptools_inner = inner  # type: ignore[attr-defined]
+    module.run_job = watched  # type: ignore[attr-defined]

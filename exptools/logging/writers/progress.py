@@ -1,0 +1,70 @@
+"""Every scalar into progress.csv: the truth."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from exptools import rundir
+from exptools.formats.progress import encode_header, encode_rows
+from exptools.formats.rows import Row
+from exptools.logging.writers.appendfile import AppendFile
+from exptools.logging.writers.base import Record
+
+
+class ProgressWriter:
+    """Writes rows to `run_dir`/progress.csv; a new tag widens the file, atomically."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._columns: dict[str, int] = {}
+        self._rows: list[Row] = []  # waiting for a disk that has room
+        self._file = AppendFile(run_dir / rundir.PROGRESS)
+        self._file.append(encode_header(()).encode())
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Append the rows among the records."""
+        self._rows += [r for r in records if isinstance(r, Row)]
+        new = {tag: None for row in self._rows for tag in row.tags if tag not in self._columns}
+        if new and not self._widen(list(new)):
+            return
+        lines = encode_rows(self._rows, self._columns)
+        self._rows = []
+        self._file.append(lines.encode())
+
+    def close(self) -> str | None:
+        """Write what is left; returns what was lost."""
+        self.write(())
+        waiting = sum(len(r.values) for r in self._rows)
+        lost = f"{rundir.PROGRESS}: {waiting} scalars could not be written" if waiting else None
+        return self._file.close() or lost
+
+    def _widen(self, new: list[str]) -> bool:
+        """Give the file columns for the `new` tags; False if the disk did not let it.
+
+        Rows hold numbers only, so a row is widened by a comma a tag. Before the rename the old file is
+        whole, after it the new one.
+        """
+        if not self._file.append(b""):  # a line that is half on the disk has to be ended first
+            return False
+        path = self._file.path
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        tags = [*self._columns, *new]
+        try:
+            with open(path, "rb") as old, open(temporary, "wb") as wide:
+                old.seek(len(encode_header(list(self._columns)).encode()))
+                wide.write(encode_header(tags).encode())
+                if self._columns or os.fstat(old.fileno()).st_size > old.tell():
+                    wide.writelines(line[:-1] + b"," * len(new) + b"\n" for line in old)
+                wide.flush()
+                os.fsync(wide.fileno())
+            shutil.copymode(path, temporary)
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            self._file.complain(error)
+            return False
+        self._file.reopen()
+        self._columns = {tag: place for place, tag in enumerate(tags)}
+        return True
