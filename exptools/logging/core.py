@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import datetime
+import numbers
 import operator
 import sys
 import threading
@@ -241,7 +242,7 @@ def as_float64(tag: str, data: Any) -> float:
         value = float(data.item() if len(shape) else data)
     except (TypeError, ValueError, OverflowError) as error:
         raise LoggingError(f"scalar {tag!r} must be one number, not {data!r} ({error})") from None
-    if abs(value) > _EXACT and isinstance(data, int) and int(value) != data:
+    if abs(value) >= _EXACT and isinstance(data, numbers.Integral) and int(value) != int(data):
         raise LoggingError(
             f"scalar {tag!r}: the integer {data} cannot be kept as float64 without rounding; "
             "log it as text, or a part of it"

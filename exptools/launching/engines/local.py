@@ -1,0 +1,171 @@
+"""The engine `local`: a fresh process on this machine for every job."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
+from pathlib import Path
+from typing import Any
+
+from exptools import lifecycle, rundir
+from exptools.errors import RunDirError
+from exptools.launching import main_module, transport
+from exptools.launching.job import Job, Outcome, Spec
+from exptools.launching.slots import Slot
+from exptools.lifecycle import Ending
+from exptools.rundir import State, Status
+
+GRACE_S = 10.0  # from SIGINT to SIGTERM, and from there to SIGKILL
+
+_BOOT = "import sys; sys.path[:] = {path!r}; from exptools.launching.worker import main; main()"
+
+
+class LocalEngine:
+    """Starts jobs as processes of their own session, so that a signal reaches all that a job started."""
+
+    def __init__(self, shared: bytes, scratch: Path) -> None:
+        """shared: what all jobs get, pickled. scratch: a private directory for what passes to and fro."""
+        self._scratch = scratch
+        self._shared = scratch / "shared.pkl"
+        self._shared.write_bytes(shared)
+        self._main = main_module.describe()
+        self._lock = threading.Lock()
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._interrupted = False
+
+    def run(self, job: Job, slot: Slot) -> Outcome:
+        """Run `job` on `slot` in a fresh process and wait for its end."""
+        begun = time.monotonic()
+        spec = self._spec(job, slot)
+        Path(spec.payload).write_bytes(job.payload)
+        read_end, write_end = os.pipe()
+        with os.fdopen(write_end, "wb", buffering=0) as control:  # its closing ends a job that outlives us
+            try:
+                process = self._start(job, slot, read_end)
+            finally:
+                os.close(read_end)
+            with contextlib.suppress(BrokenPipeError):  # it died at once; its exit code tells
+                control.write(json.dumps(dataclasses.asdict(spec)).encode() + b"\n")
+            code = process.wait()
+        return self._outcome(job, spec, code, time.monotonic() - begun)
+
+    def interrupt(self) -> None:
+        """End all that runs: SIGINT, and where that does not help SIGTERM, then SIGKILL."""
+        with self._lock:
+            self._interrupted = True
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + GRACE_S
+            self._signal_all(number)
+            while self._running and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+    def _start(self, job: Job, slot: Slot, control: int) -> subprocess.Popen[bytes]:
+        boot = _BOOT.format(path=sys.path)
+        # The words after the pipe are for whoever looks at `ps`.
+        words = [str(control), f"exptools-job-{job.num}", *job.overrides]
+        with self._lock, open(job.run_dir / rundir.STDOUT, "ab") as log:
+            if self._interrupted:
+                raise InterruptedError("the sweep was interrupted before this job began")
+            process = subprocess.Popen(
+                [sys.executable, *_args_from_interpreter_flags(), "-c", boot, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **slot.environment(), **job.environment},
+                pass_fds=(control,),
+                start_new_session=True,
+            )
+            self._running[job.num] = process
+        return process
+
+    def _spec(self, job: Job, slot: Slot) -> Spec:
+        return Spec(
+            num=job.num,
+            run_dir=str(job.run_dir),
+            slot=slot.number,
+            affinity_code=slot.affinity_code,
+            cpus=list(slot.cpus) if slot.pin else None,
+            gpus=None if slot.gpus is None else list(slot.gpus),
+            main=dataclasses.asdict(self._main),
+            sys_path=sys.path,
+            argv=sys.argv,
+            shared=str(self._shared),
+            payload=str(self._scratch / f"{job.num}.job"),
+            result=str(self._scratch / f"{job.num}.result"),
+        )
+
+    def _signal_all(self, number: int) -> None:
+        with self._lock:
+            for process in self._running.values():
+                _signal_group(process.pid, number)
+
+    def _outcome(self, job: Job, spec: Spec, code: int, duration_s: float) -> Outcome:
+        with self._lock:
+            process = self._running.pop(job.num)
+        _signal_group(process.pid, signal.SIGKILL)  # what the job started and left behind
+        how = _final(job.run_dir, code, self._interrupted)
+        return Outcome(how, _take(Path(spec.payload), Path(spec.result)), duration_s)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _take(payload: Path, result: Path) -> Any:
+    """What the job sent, or None; both files are removed."""
+    payload.unlink(missing_ok=True)
+    try:
+        return transport.loads(result.read_bytes())
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # an exception class that pickles but does not unpickle, say
+        print(f"exptools: a job's return value could not be read back ({error!r})", file=sys.stderr)
+        return None
+    finally:
+        result.unlink(missing_ok=True)
+
+
+def _final(run_dir: Path, code: int, interrupted: bool) -> Ending:
+    """How the run ended: as its own status says, or, if its process could not say, by the exit code."""
+    try:
+        status = rundir.read_status(run_dir)
+    except RunDirError:
+        status = None
+    if status is not None and status.state.ended:
+        return _as_it_says(status, code)
+    how = lifecycle.by_signal(-code) if code < 0 else _silent_exit(code)
+    if interrupted:
+        how = dataclasses.replace(how, state=State.INTERRUPTED)
+    end_without(run_dir, how, status)
+    return how
+
+
+def _as_it_says(status: Status, code: int) -> Ending:
+    note = status.note
+    if code < 0 and status.state is State.COMPLETED:
+        note = f"{note + '; ' if note else ''}afterwards the process was {lifecycle.by_signal(-code).error}"
+    return Ending(status.state, status.exit_code, status.error, note)
+
+
+def _silent_exit(code: int) -> Ending:
+    return Ending(State.FAILED, code, f"the process ended with exit code {code} before the job returned")
+
+
+def end_without(run_dir: Path, how: Ending, status: Status | None = None) -> None:
+    """Write the end of a run whose own process did not."""
+    begun = status or Status(State.QUEUED)
+    rundir.write_status(
+        run_dir,
+        dataclasses.replace(
+            begun, state=how.state, exit_code=how.exit_code, error=how.error, note=how.note, end=time.time()
+        ),
+    )

@@ -1,0 +1,247 @@
+"""A batch of Hydra's jobs: from overrides to jobs on slots, and back to Hydra's results, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.errors import CompactHydraException
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from exptools import rundir
+from exptools.configs import resolved
+from exptools.errors import ExptoolsError, LaunchError
+from exptools.launching import report, transport
+from exptools.launching.engines.local import LocalEngine, end_without
+from exptools.launching.job import Job, Outcome
+from exptools.launching.slots import Slot, SlotPool, make_slots
+from exptools.lifecycle import Ending
+from exptools.rundir import State, Status
+
+log = logging.getLogger(__name__)
+
+
+class JobFailed(CompactHydraException):
+    """A job of a sweep did not complete. Hydra prints its text without a traceback and exits with 1."""
+
+
+class FailedReturn(JobReturn):
+    """The JobReturn of a job that did not complete: asking for its value raises JobFailed."""
+
+    @property
+    def return_value(self) -> Any:
+        """Raises JobFailed."""
+        raise self._return_value
+
+    @return_value.setter
+    def return_value(self, value: Any) -> None:
+        self._return_value = value
+
+
+def launch(
+    *,
+    context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    settings: dict[str, Any],
+    job_overrides: Sequence[Sequence[str]],
+    initial_job_idx: int,
+) -> Sequence[JobReturn]:
+    """Run one job for each list of overrides; all of them, whatever happens to one.
+
+    Raises:
+        ExptoolsError: the jobs cannot be started as asked; nothing was started.
+    """
+    setup_globals()
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    composed = [
+        _compose(context, config, overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)
+    ]
+    sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
+    jobs = [_job(cfg, overrides) for cfg, overrides in zip(composed, job_overrides, strict=True)]
+    _refuse_clashes(jobs)
+    slots = make_slots(**settings, n_jobs=len(jobs))
+    shared = transport.dumps((context, task_function, Singleton.get_state()), "the application")
+    _prepare(sweep_dir, jobs, composed, settings, slots)
+    log.info(report.plan(jobs, slots, sweep_dir))
+    outcomes = _run_all(jobs, slots, shared)
+    told = report.failures(jobs, outcomes)
+    if told:
+        log.error(told)
+    return [_return(*args) for args in zip(jobs, composed, outcomes, strict=True)]
+
+
+def _compose(context: HydraContext, config: DictConfig, overrides: Sequence[str], num: int) -> DictConfig:
+    """The whole config of a job, composed now: later edits of its files do not reach the sweep."""
+    job_config = context.config_loader.load_sweep_config(config, list(overrides))
+    with open_dict(job_config):
+        job_config.hydra.job.id = f"{job_config.hydra.job.name}_{num}"
+        job_config.hydra.job.num = num
+    return job_config
+
+
+@contextlib.contextmanager
+def _as_current(config: DictConfig) -> Iterator[None]:
+    """Let `${hydra:...}` mean this job's config, as it will in the job."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def _job(config: DictConfig, overrides: Sequence[str]) -> Job:
+    with _as_current(config):
+        run_dir = Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)).absolute()
+        env_set = OmegaConf.to_container(config.hydra.job.env_set, resolve=True)
+    return Job(
+        num=config.hydra.job.num,
+        overrides=tuple(overrides),
+        run_dir=run_dir,
+        payload=transport.dumps(config, "the config"),
+        environment={str(k): str(v) for k, v in dict(env_set).items()},  # type: ignore[arg-type]
+    )
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    """No two jobs in one directory, and none in one that holds a run."""
+    taken: dict[Path, Job] = {}
+    for job in jobs:
+        other = taken.setdefault(job.run_dir, job)
+        if other is not job:
+            raise LaunchError(
+                f"jobs #{other.num} and #{job.num} would both write to {job.run_dir}; let hydra.sweep.subdir "
+                "contain what differs between them, such as ${hydra.job.num}"
+            )
+        in_use = rundir.trouble(job.run_dir)
+        if in_use:
+            raise LaunchError(
+                f"{in_use}; give the sweep another directory (hydra.sweep.dir=...), or move that one away"
+            )
+
+
+def _prepare(
+    sweep_dir: Path,
+    jobs: Sequence[Job],
+    composed: Sequence[DictConfig],
+    settings: dict[str, Any],
+    slots: Sequence[Slot],
+) -> None:
+    """Make the run directories: QUEUED, with the config of each run."""
+    try:
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+        report.write_sweep(sweep_dir, jobs, settings, slots)
+        for job, config in zip(jobs, composed, strict=True):
+            job.run_dir.mkdir(parents=True, exist_ok=True)
+            with _as_current(config):
+                rundir.write_json(job.run_dir / rundir.VARIANT, resolved(config), durable=False)
+            rundir.write_status(job.run_dir, Status(State.QUEUED))
+    except OSError as error:
+        raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
+
+
+def _run_all(jobs: Sequence[Job], slots: Sequence[Slot], shared: bytes) -> list[Outcome]:
+    outcomes: dict[int, Outcome] = {}
+    with tempfile.TemporaryDirectory(prefix="exptools-") as scratch:
+        engine = LocalEngine(shared, Path(scratch))
+        pool: SlotPool[Job, Outcome] = SlotPool(slots, engine.run)
+        try:
+            with _sigterm_as_interrupt():
+                for event in pool.run(jobs):
+                    job = jobs[event.index]
+                    if event.kind == "start":
+                        log.info(f"started on slot {event.slot.number}: {report.title(job)}")
+                    else:
+                        outcomes[event.index] = _outcome(job, event.result)
+                        log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
+        except (KeyboardInterrupt, _Terminated) as stop:
+            pool.stop()
+            log.warning("interrupted: ending the jobs that run")
+            engine.interrupt()
+            _leave(jobs, outcomes, 143 if isinstance(stop, _Terminated) else 130)
+    return [outcomes[i] for i in range(len(jobs))]
+
+
+def _outcome(job: Job, result: Any) -> Outcome:
+    """What the engine gave, or a FAILED outcome where the engine itself raised."""
+    if isinstance(result, Outcome):
+        return result
+    how = Ending(State.FAILED, None, f"could not be started: {type(result).__name__}: {result}")
+    end_without(job.run_dir, how)
+    return Outcome(how)
+
+
+def _leave(jobs: Sequence[Job], outcomes: dict[int, Outcome], exit_code: int) -> None:
+    """After an interrupt: what never began is INTERRUPTED too, and the command ends."""
+    waiting = 0
+    for job in jobs:
+        status = rundir.read_status(job.run_dir)
+        if status is not None and status.state is State.QUEUED:
+            end_without(
+                job.run_dir, Ending(State.INTERRUPTED, None, "the sweep was interrupted before it began")
+            )
+            waiting += 1
+    completed = sum(o.ending.state is State.COMPLETED for o in outcomes.values())
+    log.error(f"interrupted: {completed} of {len(jobs)} jobs had completed, {waiting} had not begun")
+    raise SystemExit(exit_code)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came to the launcher."""
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """End the jobs in order when the launcher gets SIGTERM, instead of leaving them behind."""
+
+    def raise_terminated(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, raise_terminated)
+    except ValueError:  # not the main thread: its owner handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _return(job: Job, config: DictConfig, outcome: Outcome) -> JobReturn:
+    """Hydra's own result for a job."""
+    if outcome.ending.state is State.COMPLETED and isinstance(outcome.returned, JobReturn):
+        return outcome.returned
+    failed = FailedReturn()
+    sent = outcome.returned
+    if isinstance(sent, JobReturn):
+        failed.__dict__.update(sent.__dict__)
+    else:
+        failed.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
+        failed.cfg = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
+        failed.hydra_cfg = OmegaConf.masked_copy(config, "hydra")
+        failed.working_dir = os.getcwd()
+        failed.task_name = config.hydra.job.name
+    failed.status = JobStatus.FAILED
+    cause = sent._return_value if isinstance(sent, JobReturn) else None
+    failed._return_value = JobFailed(
+        f"job {report.title(job)} {outcome.ending.state}: {outcome.ending.error}; "
+        f"its log: {job.run_dir / rundir.STDOUT}"
+    )
+    failed._return_value.__cause__ = cause if isinstance(cause, BaseException) else None
+    return failed
+
+
+__all__ = ["ExptoolsError", "FailedReturn", "JobFailed", "launch"]

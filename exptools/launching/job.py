@@ -1,0 +1,56 @@
+"""What passes between launcher, engine and a job's process: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from exptools.launching.main_module import MainModule
+from exptools.lifecycle import Ending
+
+
+@dataclass(frozen=True)
+class Job:
+    """One variant that is to run.
+
+    num: its number in the sweep. payload: what its process gets, pickled by transport. environment: what
+    the user wants set (hydra.job.env_set); it wins over the slot's.
+    """
+
+    num: int
+    overrides: tuple[str, ...]
+    run_dir: Path
+    payload: bytes
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a job's process is told before it imports anything: plain JSON on its control pipe."""
+
+    num: int
+    run_dir: str
+    slot: int
+    affinity_code: str
+    cpus: list[int] | None  # to be pinned to; None: not pinned
+    gpus: list[str] | None
+    main: dict[str, str | None]
+    sys_path: list[str]
+    argv: list[str]
+    shared: str  # files: what all jobs get, what this one gets, where its result goes
+    payload: str
+    result: str
+
+    def main_module(self) -> MainModule:
+        """The script to import."""
+        return MainModule(**self.main)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended, and what it returned: a hydra JobReturn, or None if it did not get that far."""
+
+    ending: Ending
+    returned: Any = None
+    duration_s: float = 0.0

@@ -1,0 +1,220 @@
+"""Slots and their leasing: a free slot takes the next job at once, never two jobs on one slot."""
+
+from __future__ import annotations
+
+import collections
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from exptools.errors import AffinityError
+from exptools.launching import machine
+from exptools.launching.affinity import (
+    affinity_from_code,
+    decode_affinity,
+    get_n_run_slots,
+    prepend_run_slot,
+    quick_affinity_code,
+)
+
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place where one job at a time runs.
+
+    cpus: the logical CPUs of this machine that a job is bound to, if pin; else empty.
+    gpus: the entries of CUDA_VISIBLE_DEVICES; None where the machine has none. n_threads: how many threads
+    numerical libraries may start.
+    """
+
+    number: int
+    affinity_code: str
+    cpus: tuple[int, ...]
+    pin: bool
+    gpus: tuple[str, ...] | None
+    n_threads: int
+
+    def environment(self) -> dict[str, str]:
+        """The variables that a job on this slot gets before anything is imported."""
+        threads = dict.fromkeys(THREAD_VARIABLES, str(self.n_threads))
+        gpus = {} if self.gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)}
+        order = {} if self.gpus is None else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        return {**threads, **order, **gpus, "EXPTOOLS_AFFINITY_CODE": self.affinity_code}
+
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+)
+
+
+class SlotPool(Generic[JobT, ResultT]):
+    """Runs jobs on slots, one thread a slot, and tells of every start and end in the order they happen."""
+
+    def __init__(self, slots: Sequence[Slot], run: Callable[[JobT, Slot], ResultT]) -> None:
+        self._run = run
+        self._slots = slots
+        self._waiting: collections.deque[tuple[int, JobT]] = collections.deque()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._stopped = False
+
+    def run(self, jobs: Sequence[JobT]) -> Iterator[Event]:
+        """Run all jobs; yields an event for each start and each end."""
+        self._waiting.extend(enumerate(jobs))
+        threads = [
+            threading.Thread(
+                target=self._serve, args=(slot,), name=f"exptools-slot-{slot.number}", daemon=True
+            )
+            for slot in self._slots[: len(jobs)]
+        ]
+        for thread in threads:
+            thread.start()
+        busy = len(threads)
+        while busy:
+            event = self._events.get()
+            if event.kind == "idle":
+                busy -= 1
+            else:
+                yield event
+
+    def stop(self) -> None:
+        """Lease no slot any more; jobs that run go on."""
+        self._stopped = True
+
+    def _serve(self, slot: Slot) -> None:
+        while not self._stopped:
+            try:
+                index, job = self._waiting.popleft()
+            except IndexError:
+                break
+            self._events.put(Event("start", index, slot))
+            try:
+                result: Any = self._run(job, slot)
+            except BaseException as error:  # must not end the slot's thread: the others would wait for ever
+                result = error
+            self._events.put(Event("end", index, slot, result))
+        self._events.put(Event("idle", -1, slot))
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to the job with this index: kind is start or end; result is of `end` only."""
+
+    kind: str
+    index: int
+    slot: Slot
+    result: Any = None
+
+
+def make_slots(
+    affinity_code: str | None = None,
+    n_parallel: int | None = None,
+    use_gpu: bool = True,
+    contexts_per_gpu: int = 1,
+    n_jobs: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Slot, ...]:
+    """The slots of an affinity code, or of an even division of what this process may use.
+
+    Args:
+        affinity_code: as encode_affinity writes it; excludes n_parallel.
+        n_parallel: how many slots; None: one a GPU context, or one a core where there are no GPUs.
+        n_jobs: with n_parallel None, no more slots than jobs, so that few jobs get more cores each.
+
+    Raises:
+        AffinityError: the division is impossible, or names what this process may not use.
+    """
+    cores = machine.usable_cores()
+    gpus = machine.gpus() if environ is None else machine.gpus(environ)
+    if affinity_code is not None:
+        if n_parallel is not None:
+            raise AffinityError(
+                f"n_parallel={n_parallel} and affinity_code={affinity_code} both say how many jobs run "
+                "at a time; give one of them"
+            )
+        return _slots(affinity_code, cores, gpus)
+    wanted = _n_wanted(n_parallel, len(cores), len(gpus) * contexts_per_gpu if use_gpu else 0, n_jobs)
+    if not (gpus and use_gpu):
+        return _slots(quick_affinity_code(wanted, use_gpu=False), cores, gpus)
+    n_gpu = min(len(gpus), wanted)
+    contexts = min(contexts_per_gpu, -(-wanted // n_gpu))
+    return _slots(quick_affinity_code(n_gpu, contexts_per_gpu=contexts), cores, gpus)[:wanted]
+
+
+def _n_wanted(n_parallel: int | None, n_core: int, n_context: int, n_jobs: int | None) -> int:
+    """How many slots: what is asked for, or all there can be, but no more than there are jobs.
+
+    Raises:
+        AffinityError: more are asked for than there can be.
+    """
+    can_be, of = (n_context, "GPU context") if n_context else (n_core, "core")
+    if n_parallel is not None and not 1 <= n_parallel <= can_be:
+        raise AffinityError(
+            f"n_parallel={n_parallel} jobs at a time cannot each have a {of}: {machine.describe()}; "
+            f"use n_parallel=1 to {can_be}, or an affinity_code with 0saf, which divides without pinning"
+        )
+    return min(n_parallel or can_be, n_jobs or can_be)
+
+
+def _slots(code: str, cores: Sequence[machine.Core], gpus: Sequence[machine.Gpu]) -> tuple[Slot, ...]:
+    return tuple(_slot(number, code, cores, gpus) for number in range(get_n_run_slots(code)))
+
+
+def _slot(number: int, code: str, cores: Sequence[machine.Core], gpus: Sequence[machine.Gpu]) -> Slot:
+    slot_code = prepend_run_slot(number, code)
+    affinities = _as_list(affinity_from_code(slot_code))
+    parts = decode_affinity(code)
+    offset = parts.get("hto", parts["cpu"])  # rlpyt's: siblings follow the cores, unless it is said otherwise
+    named = [cpu for affinity in affinities for cpu in affinity["all_cpus"]]
+    pin = all(affinity["set_affinity"] for affinity in affinities)
+    cpus = machine.physical(named, cores, offset) if pin else ()
+    n_cores = len({cpu - offset if cpu >= offset > 0 else cpu for cpu in named})
+    return Slot(
+        number=number,
+        affinity_code=slot_code,
+        cpus=cpus,
+        pin=pin,
+        gpus=_entries(affinities, gpus, code) if gpus else None,
+        n_threads=max(1, n_cores),
+    )
+
+
+def _as_list(affinity: Any) -> list[Any]:
+    """The affinities of a run: a run on several GPUs has one for each."""
+    return affinity if isinstance(affinity, list) else [affinity]
+
+
+def _entries(affinities: Sequence[Any], gpus: Sequence[machine.Gpu], code: str) -> tuple[str, ...]:
+    """The GPUs of a slot, as CUDA_VISIBLE_DEVICES names them: slot k takes the k-th entry.
+
+    Raises:
+        AffinityError: the code names more GPUs than there are.
+    """
+    indices = sorted(set(_cuda_indices(affinities)))
+    if indices and indices[-1] >= len(gpus):
+        raise AffinityError(
+            f"the affinity code {code} names GPU {indices[-1]}, but this process may use {len(gpus)} "
+            f"(from {gpus[0].source}); use fewer GPUs"
+        )
+    return tuple(gpus[i].id for i in indices)
+
+
+def _cuda_indices(affinity: Any) -> Iterator[int]:
+    """Every cuda_idx anywhere in an affinity: its own, its optimizers', its samplers'."""
+    if isinstance(affinity, Mapping):
+        own = affinity.get("cuda_idx")
+        yield from [] if own is None else [own] if isinstance(own, int) else own
+        affinity = list(affinity.values())
+    if isinstance(affinity, list):
+        for part in affinity:
+            if isinstance(part, Mapping | list):
+                yield from _cuda_indices(part)

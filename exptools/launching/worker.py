@@ -1,0 +1,126 @@
+"""The process of one job: pin, then import the user's script, then run the job.
+
+Its environment was set by the launcher before Python started. Nothing heavy is imported before the pin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exptools import lifecycle, rundir
+from exptools.launching import machine
+from exptools.launching.job import Spec
+from exptools.lifecycle import Ending, Lifecycle
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+
+
+def main() -> None:
+    """Run the job that the pipe in argv[1] describes; the exit code is the job's."""
+    pipe = os.fdopen(int(sys.argv[1]), "rb")
+    spec = Spec(**json.loads(pipe.readline()))
+    pinned = machine.pin(spec.cpus) if spec.cpus is not None else None
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    life = lifecycle.begin(
+        spec.run_dir,
+        slot=spec.slot,
+        affinity_code=spec.affinity_code,
+        cpus=pinned,
+        gpus=tuple(spec.gpus) if spec.gpus is not None else None,
+    )
+    threading.Thread(target=_die_with_launcher, args=(pipe,), name="exptools-lifeline", daemon=True).start()
+    sys.exit(_run(spec, life))
+
+
+def _die_with_launcher(pipe: Any) -> None:
+    pipe.read()  # returns at the end of the pipe: the launcher is gone, however it went
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _run(spec: Spec, life: Lifecycle) -> int:
+    error: BaseException | None = None
+    returned: JobReturn | None = None
+    try:
+        returned = _run_job(spec)
+        error = _failure(returned)
+    except BaseException as raised:
+        error = raised
+    if error is not None:
+        _show(error)
+    how = lifecycle.ending(error)
+    note = _send(spec, returned, how)
+    life.end(Ending(how.state, how.exit_code, how.error, "; ".join(n for n in (how.note, note) if n) or None))
+    return how.exit_code or 0
+
+
+def _run_job(spec: Spec) -> JobReturn:
+    sys.path[:] = spec.sys_path
+    sys.argv[:] = spec.argv
+    from exptools.launching import main_module
+
+    main_module.restore(spec.main_module())
+    from hydra.core.singleton import Singleton
+    from hydra.core.utils import run_job, setup_globals
+
+    from exptools.launching import transport
+
+    setup_globals()
+    context, task_function, singletons = transport.loads(Path(spec.shared).read_bytes())
+    Singleton.set_state(singletons)
+    config = transport.loads(Path(spec.payload).read_bytes())
+    return run_job(
+        hydra_context=context,
+        task_function=task_function,
+        config=config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )
+
+
+def _failure(returned: JobReturn) -> BaseException | None:
+    from hydra.core.utils import JobStatus
+
+    if returned.status is JobStatus.COMPLETED:
+        return None
+    error = returned._return_value
+    return error if isinstance(error, BaseException) else RuntimeError(f"the job failed: {error!r}")
+
+
+def _show(error: BaseException) -> None:
+    """The traceback into the job's log, from the user's own frames on."""
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return
+    trace = error.__traceback__
+    while trace is not None and _is_plumbing(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace or error.__traceback__)
+
+
+def _is_plumbing(filename: str) -> bool:
+    return filename == __file__ or filename.endswith(("hydra/core/utils.py", "hydra/_internal/utils.py"))
+
+
+def _send(spec: Spec, returned: JobReturn | None, how: Ending) -> str | None:
+    """Write the job's return for the launcher; a note if a part of it could not be sent."""
+    from exptools.errors import LaunchError
+    from exptools.launching import transport
+
+    if returned is None:
+        return None
+    try:
+        data, note = transport.dumps(returned, "the job's return value"), None
+    except LaunchError as error:
+        failed = how.error is not None
+        returned._return_value = RuntimeError(how.error) if failed else None
+        data = transport.dumps(returned, "the job's return")
+        note = None if failed else f"the return value was replaced by None: {error}"
+    rundir.write_atomically(spec.result, data, durable=False)
+    return note

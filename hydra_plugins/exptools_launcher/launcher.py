@@ -1,0 +1,44 @@
+"""Hydra demands that the launcher's class lives here; it only delegates, and imports nothing heavy."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from exptools.configs import register
+from exptools.errors import ExptoolsError
+
+register()
+
+
+class ExptoolsLauncher(Launcher):
+    """`hydra/launcher=exptools`: every job in a fresh process, on a leased slot of cores and GPUs."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
+        self._setup: dict[str, Any] = {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra tells what to run."""
+        self._setup = {"context": hydra_context, "task_function": task_function, "config": config}
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs; a usage error ends the command with one line and exit code 2."""
+        from exptools.launching.hydra_sweep import launch
+
+        try:
+            return launch(
+                **self._setup,
+                settings=self._settings,
+                job_overrides=job_overrides,
+                initial_job_idx=initial_job_idx,
+            )
+        except ExptoolsError as error:
+            print(f"exptools: error: {error}", file=sys.stderr)
+            raise SystemExit(2) from error

@@ -1,0 +1,55 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from exptools.logging import logger
+
+ROOT = Path(__file__).parent.parent
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def logger_left_closed() -> Iterator[None]:
+    """No test leaves the process-global logger open for the next one."""
+    yield
+    assert not logger.is_open, "the test left the logger open"
+
+
+def clean_environment(**changes: str) -> dict[str, str]:
+    """This process's environment without what would change how a command behaves."""
+    drop = ("EXPTOOLS_", "HYDRA_", "OMP_", "CUDA_", "COV_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
+    return {**kept, "COLUMNS": "200", **changes}
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Command:
+    """Run `python ARGS...` in tmp_path as a user would; gives back code, stdout and stderr."""
+
+    def run(*args: object, cwd: Path = tmp_path, timeout: float = 120, **environ: str) -> object:
+        return subprocess.run(
+            [sys.executable, *map(str, args)],
+            cwd=cwd,
+            env=clean_environment(**environ),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run  # type: ignore[return-value]
+
+
+def read_progress(run_dir: Path) -> list[list[str]]:
+    """The cells of progress.csv, header first, as the csv module reads them."""
+    with open(run_dir / "progress.csv", newline="") as file:
+        return list(csv.reader(file))
