@@ -10,6 +10,8 @@ import enum
 import json
 import os
 import secrets
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -178,16 +180,28 @@ def is_run(path: Path) -> bool:
 def trouble(path: Path) -> str | None:
     """Why `path` cannot become the directory of a new run, or None if it can.
 
-    A directory that already holds a run is left alone: its measurements would mix with the new ones.
+    A directory that holds measurements is left alone, since the new ones would mix with them, and so is one
+    in which a run is going on. What only ever said that it had run may run there again.
     """
-    held = [n for n in (STATUS, PROGRESS) if (path / n).exists()]
-    if not held:
-        return None
     try:
         status = read_status(path)
-    except RunDirError:
-        status = None
-    if status is None:
-        return f"{path} already holds a run ({held[0]})"
-    where = f", process {status.pid} on {status.host}" if not status.state.ended and status.pid else ""
-    return f"{path} already holds a run ({status.state}{where})"
+    except RunDirError as error:
+        return str(error)
+    if status is not None and _lives(status):
+        return f"{path} is in use: {status.state} in process {status.pid} on {status.host}"
+    measured = [PROGRESS] if (path / PROGRESS).exists() else sorted(path.glob(f"*{EVENTS_INFIX}*"))[:1]
+    if measured:
+        state = f"{status.state}, " if status is not None else ""
+        return f"{path} already holds a run ({state}{Path(measured[0]).name})"
+    return None
+
+
+def _lives(status: Status) -> bool:
+    """Whether the process of a run is at work, as far as can be told from here."""
+    if status.shown(time.time()) is not State.RUNNING:
+        return False
+    if status.pid is None or status.host != socket.gethostname():
+        return True
+    import psutil
+
+    return psutil.pid_exists(status.pid)

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from exptools import rundir
 from exptools.configs import resolved
 from exptools.errors import ExptoolsError, LaunchError
-from exptools.launching import report, transport
+from exptools.launching import main_module, report, transport
 from exptools.launching.engines.local import LocalEngine, end_without
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot, SlotPool, make_slots
@@ -63,6 +63,7 @@ def launch(
     Raises:
         ExptoolsError: the jobs cannot be started as asked; nothing was started.
     """
+    main_module.stop_if_importing()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     composed = [
@@ -222,26 +223,30 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 def _return(job: Job, config: DictConfig, outcome: Outcome) -> JobReturn:
     """Hydra's own result for a job."""
-    if outcome.ending.state is State.COMPLETED and isinstance(outcome.returned, JobReturn):
-        return outcome.returned
-    failed = FailedReturn()
-    sent = outcome.returned
-    if isinstance(sent, JobReturn):
-        failed.__dict__.update(sent.__dict__)
-    else:
-        failed.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
-        failed.cfg = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
-        failed.hydra_cfg = OmegaConf.masked_copy(config, "hydra")
-        failed.working_dir = os.getcwd()
-        failed.task_name = config.hydra.job.name
-    failed.status = JobStatus.FAILED
-    cause = sent._return_value if isinstance(sent, JobReturn) else None
-    failed._return_value = JobFailed(
+    sent = outcome.returned if isinstance(outcome.returned, JobReturn) else None
+    completed = outcome.ending.state is State.COMPLETED
+    # Hydra 1.4 brings the traceback of the job along in its JobReturn, and shows it.
+    if sent is not None and (completed or getattr(sent, "_remote_traceback", None) is not None):
+        return sent
+    made = JobReturn() if completed else FailedReturn()
+    made.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
+    made.cfg = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
+    made.hydra_cfg = OmegaConf.masked_copy(config, "hydra")
+    made.working_dir = os.getcwd() if sent is None else sent.working_dir
+    made.task_name = config.hydra.job.name
+    made.status = JobStatus.COMPLETED if completed else JobStatus.FAILED
+    made.return_value = None if completed else _failure(job, outcome, sent)
+    return made
+
+
+def _failure(job: Job, outcome: Outcome, sent: JobReturn | None) -> JobFailed:
+    failure = JobFailed(
         f"job {report.title(job)} {outcome.ending.state}: {outcome.ending.error}; "
         f"its log: {job.run_dir / rundir.STDOUT}"
     )
-    failed._return_value.__cause__ = cause if isinstance(cause, BaseException) else None
-    return failed
+    cause = sent._return_value if sent is not None else None
+    failure.__cause__ = cause if isinstance(cause, BaseException) else None
+    return failure
 
 
 __all__ = ["ExptoolsError", "FailedReturn", "JobFailed", "launch"]

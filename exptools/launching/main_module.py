@@ -23,7 +23,20 @@ class MainModule:
 
 
 class ReachedHydraMain(BaseException):
-    """The script called its @hydra.main function while it was being imported: it has no __main__ guard."""
+    """The script started Hydra while it was being imported: it has no __main__ guard."""
+
+
+_importing = False
+
+
+def stop_if_importing() -> None:
+    """End the import of a script that has come to the launch of its own sweep.
+
+    Raises:
+        ReachedHydraMain: this process is a job's, and is importing its script.
+    """
+    if _importing:
+        raise ReachedHydraMain
 
 
 def describe() -> MainModule:
@@ -72,7 +85,7 @@ def restore(main: MainModule) -> None:
 
 @contextlib.contextmanager
 def _stop_at_hydra_main() -> Iterator[None]:
-    """While the script is being imported, a call of its @hydra.main function ends the import."""
+    """While the script is being imported, its start of Hydra ends the import."""
     import hydra.main  # noqa: F401 - the attribute `hydra.main` is the function; the module is in sys.modules
 
     hydra_main = sys.modules["hydra.main"]
@@ -85,8 +98,11 @@ def _stop_at_hydra_main() -> Iterator[None]:
         raise ImportError(
             "this version of Hydra has no hydra.main._run_hydra; exptools supports 1.3.8 to 1.4"
         )
+    global _importing
+    _importing = True
     hydra_main._run_hydra = reached  # type: ignore[attr-defined]
     try:
         yield
     finally:
+        _importing = False
         hydra_main._run_hydra = original  # type: ignore[attr-defined]

@@ -1,0 +1,390 @@
+"""Whole sweeps as a user starts them: slots, isolation, failures, the files that are left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from conftest import Command, clean_environment, read_progress
+
+APP = """
+import os, signal, sys, time
+from dataclasses import dataclass, field
+import hydra
+from hydra.core.config_store import ConfigStore
+from exptools.logging import logger
+
+@dataclass
+class Config:
+    defaults: list = field(default_factory=lambda: ["_self_", "exptools"])
+    do: str = "pass"
+    x: int = 0
+
+ConfigStore.instance().store(name="app", node=Config)
+
+@hydra.main(version_base=None, config_name="app")
+def main(cfg):
+    {body}
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def write_app(tmp_path: Path, body: str, template: str = APP) -> Path:
+    app = tmp_path / "app.py"
+    app.write_text(template.format(body="\n    ".join(dedent(body).strip().splitlines())))
+    return app
+
+
+def status(run_dir: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run_dir / "status.json").read_text())
+    return found
+
+
+def states(sweep: Path) -> list[str]:
+    return [status(sweep / str(i))["state"] for i in range(len(list(sweep.glob("[0-9]*"))))]
+
+
+def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        logger.log_scalar("x", cfg.x, 0)
+        if cfg.x == 2:
+            raise ValueError("boom on\\npurpose")
+        if cfg.x == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return cfg.x
+        """,
+    )
+
+    done = python(app, "-m", "x=0,1,2,3,4,5", "hydra.sweep.dir=out")
+
+    out = tmp_path / "out"
+    assert done.returncode == 1
+    assert states(out) == ["COMPLETED", "COMPLETED", "FAILED", "COMPLETED", "FAILED", "COMPLETED"]
+    report = done.stdout[done.stdout.index("2 of 6 jobs did not complete:") :].splitlines()
+    assert report == [
+        "2 of 6 jobs did not complete:",
+        "  #2 x=2",
+        "    FAILED: ValueError: boom on purpose",
+        f"    {out}/2/stdout.log",
+        "  #4 x=4",
+        "    FAILED: killed by SIGKILL (probably out of memory)",
+        f"    {out}/4/stdout.log",
+    ]
+    assert "Traceback" not in done.stderr
+    assert "raise ValueError" in (out / "2" / "stdout.log").read_text()
+    assert status(out / "4")["exit_code"] == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "exit_code", "error"),
+    [
+        ("sys.exit(0)", "COMPLETED", 0, None),
+        ("sys.exit(3)", "FAILED", 3, "SystemExit: 3"),
+        ("sys.exit('no data')", "FAILED", 1, "SystemExit: no data"),
+        ("os._exit(0)", "FAILED", 0, "the process ended with exit code 0 before the job returned"),
+        ("os._exit(7)", "FAILED", 7, "the process ended with exit code 7 before the job returned"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "FAILED", -11, "killed by SIGSEGV"),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", "INTERRUPTED", -15, "ended by SIGTERM"),
+        ("raise KeyboardInterrupt", "INTERRUPTED", 130, "KeyboardInterrupt"),
+    ],
+)
+def test_every_way_out_has_its_state_and_keeps_the_log(
+    tmp_path: Path, python: Command, body: str, state: str, exit_code: int, error: str | None
+) -> None:
+    app = write_app(tmp_path, f"logger.log_scalar('x', 1.5, 0)\nlogger.dump()\nprint('said')\n{body}")
+
+    done = python(app, "-m", "x=0", "hydra.sweep.dir=out")
+
+    found = status(tmp_path / "out" / "0")
+    assert (found["state"], found.get("exit_code"), found.get("error")) == (state, exit_code, error)
+    assert done.returncode == (0 if state == "COMPLETED" else 1)
+    assert [row[2] for row in read_progress(tmp_path / "out" / "0")] == ["x", "1.5"]
+    assert "said\n" in (tmp_path / "out" / "0" / "stdout.log").read_text()
+
+
+def test_an_exception_that_cannot_be_sent_is_one_failed_job(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        class Odd(Exception):
+            def __init__(self, a, b):
+                super().__init__(f"{a} and {b}")
+                self.lock = __import__("threading").Lock()
+        if cfg.x == 1:
+            raise Odd("this", "that")
+        """,
+    )
+
+    done = python(app, "-m", "x=0,1,2", "hydra.sweep.dir=out")
+
+    assert done.returncode == 1
+    assert states(tmp_path / "out") == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert "Odd: this and that" in done.stdout
+
+
+def test_each_job_has_its_own_cores_and_environment(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        import json
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "EXPTOOLS_AFFINITY_CODE", "CUDA_VISIBLE_DEVICES")
+        environ = {n: os.environ.get(n) for n in names}
+        print(json.dumps([sorted(os.sched_getaffinity(0)), environ, os.getpid()]))
+        time.sleep(0.5)
+        """,
+    )
+
+    python(app, "-m", "x=0,1,2,3", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=2")
+
+    found = [json.loads((tmp_path / "out" / str(i) / "stdout.log").read_text()) for i in range(4)]
+    allowed = os.sched_getaffinity(0)
+    assert len({pid for _, _, pid in found}) == 4
+    for i, (cpus, environ, _) in enumerate(found):
+        said = status(tmp_path / "out" / str(i))
+        assert cpus == said["cpus"]
+        assert set(cpus) < allowed
+        assert environ["OMP_NUM_THREADS"] == environ["MKL_NUM_THREADS"]
+        assert environ["EXPTOOLS_AFFINITY_CODE"] == said["affinity_code"]
+        assert environ["CUDA_VISIBLE_DEVICES"] is None
+    assert {tuple(cpus) for cpus, _, _ in found} == {tuple(found[0][0]), tuple(found[1][0])}
+    assert not set(found[0][0]) & set(found[1][0])
+
+
+def test_each_slot_sees_its_own_gpu_before_anything_is_imported(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "heavy.py").write_text("import os\nSEEN = os.environ['CUDA_VISIBLE_DEVICES']\n")
+    app = write_app(
+        tmp_path,
+        "import __main__; print(__main__.heavy.SEEN, os.environ['CUDA_DEVICE_ORDER']); time.sleep(0.3)",
+        template=APP.replace("import hydra\n", "import heavy\nimport hydra\n", 1),
+    )
+
+    done = python(app, "-m", "x=0,1,2,3", "hydra.sweep.dir=out", CUDA_VISIBLE_DEVICES="GPU-aa,GPU-bb")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = [(tmp_path / "out" / str(i) / "stdout.log").read_text().split() for i in range(4)]
+    assert sorted(s[0] for s in seen[:2]) == ["GPU-aa", "GPU-bb"]
+    assert {tuple(s) for s in seen} == {("GPU-aa", "PCI_BUS_ID"), ("GPU-bb", "PCI_BUS_ID")}
+    assert [status(tmp_path / "out" / str(i))["gpus"] for i in range(4)] == [[s[0]] for s in seen]
+
+
+def test_two_jobs_never_share_a_slot_and_a_free_slot_is_taken_at_once(
+    tmp_path: Path, python: Command
+) -> None:
+    app = write_app(tmp_path, "time.sleep(1.5 if cfg.x == 0 else 0.1)")
+
+    python(app, "-m", "x=0,1,2,3", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=2")
+
+    runs = [status(tmp_path / "out" / str(i)) for i in range(4)]
+    assert [r["slot"] for r in runs] == [0, 1, 1, 1]
+    for before, after in ((1, 2), (2, 3)):
+        assert runs[before]["end"] <= runs[after]["start"]
+
+
+def test_the_files_of_a_sweep(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "print('out'); print('err', file=sys.stderr); logger.log_scalar('x', cfg.x, 0)")
+
+    python(app, "-m", "x=7,8", "+y=1", "hydra.sweep.dir=out")
+
+    out = tmp_path / "out"
+    names = {p.name for p in (out / "0").iterdir()}
+    (events,) = [n for n in names if "tfevents" in n]
+    assert names == {
+        ".hydra",
+        "app.log",
+        "debug.log",
+        events,
+        "progress.csv",
+        "status.json",
+        "stdout.log",
+        "variant_config.json",
+    }
+    assert json.loads((out / "1" / "variant_config.json").read_text()) == {"do": "pass", "x": 8, "y": 1}
+    assert (out / "0" / "stdout.log").read_text().split() == ["out", "err"]
+    sweep = json.loads((out / "sweep.json").read_text())
+    assert sweep["varies"] == ["x"]
+    assert [(j["num"], j["overrides"], j["dir"]) for j in sweep["jobs"]] == [
+        (0, ["x=7", "+y=1"], "0"),
+        (1, ["x=8", "+y=1"], "1"),
+    ]
+
+
+def test_results_come_back_in_order(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "collect.py").write_text(
+        dedent("""
+        import time
+        from hydra import compose, initialize
+        from hydra._internal.hydra import Hydra
+        from hydra._internal.utils import create_config_search_path
+
+        def task(cfg):
+            time.sleep(0.5 if cfg.x == 0 else 0)
+            return cfg.x * 10
+
+        hydra = Hydra.create_main_hydra2("t", create_config_search_path(None))
+        overrides = ["+x=0,1,2", "hydra/launcher=exptools", "hydra.sweep.dir=out"]
+        (batch,) = hydra.multirun(None, task, overrides)
+        print([r.return_value for r in batch])
+        """)
+    )
+
+    done = python("collect.py")
+
+    assert done.stdout.splitlines()[-1] == "[0, 10, 20]", done.stdout + done.stderr
+
+
+NO_GUARD = APP[: APP.index("if __name__")] + "main()\n"
+
+
+@pytest.mark.parametrize("template", [APP, NO_GUARD], ids=["guarded", "without a guard"])
+def test_the_users_script_is_the_real_main_of_a_job(tmp_path: Path, python: Command, template: str) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        import __main__, multiprocessing, pickle
+        assert __main__.Config is Config
+        assert pickle.loads(pickle.dumps(Config)) is Config
+        for method in ("fork", "spawn"):
+            context = multiprocessing.get_context(method)
+            process = context.Process(target=helper, args=(cfg.x,))
+            process.start()
+            process.join()
+            assert process.exitcode == cfg.x, (method, process.exitcode)
+        """,
+        template=template.replace("@hydra.main", "def helper(x):\n    sys.exit(x)\n\n@hydra.main"),
+    )
+    if template is NO_GUARD:  # a spawned child imports the script: without a guard that is Hydra again
+        app.write_text(app.read_text().replace('("fork", "spawn")', '("fork",)'))
+
+    done = python(app, "-m", "x=3,4", "hydra.sweep.dir=out")
+
+    logs = "".join((tmp_path / "out" / str(i) / "stdout.log").read_text() for i in range(2))
+    assert done.returncode == 0, done.stdout + done.stderr + logs
+
+
+def test_a_module_run_with_dash_m_works(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "from .sibling import NAME; print(NAME, __name__)")
+    (tmp_path / "pkg").mkdir()
+    app.rename(tmp_path / "pkg" / "train.py")
+    (tmp_path / "pkg" / "__init__.py").touch()
+    (tmp_path / "pkg" / "sibling.py").write_text("NAME = 'found'")
+
+    done = python("-m", "pkg.train", "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "0" / "stdout.log").read_text().split()[0] == "found"
+
+
+def test_a_job_gets_what_the_files_said_when_the_sweep_started(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "app.yaml").write_text("defaults: [_self_, exptools]\nx: 0\nlr: 1\n")
+    app = write_app(
+        tmp_path,
+        """
+        from pathlib import Path
+        print("lr", cfg.lr)
+        Path("conf/app.yaml").write_text("defaults: [_self_, exptools]\\nx: 0\\nlr: 2\\n")
+        """,
+        template=APP.replace('config_name="app"', 'config_name="app", config_path="conf"').replace(
+            'ConfigStore.instance().store(name="app", node=Config)', ""
+        ),
+    )
+
+    python(app, "-m", "x=0,1", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=1")
+
+    assert [(tmp_path / "out" / str(i) / "stdout.log").read_text() for i in range(2)] == ["lr 1\n", "lr 1\n"]
+
+
+def wait_until(condition: Any, timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+def running(sweep: Path) -> list[dict[str, Any]]:
+    found = [json.loads(p.read_text()) for p in sweep.glob("*/status.json")]
+    return [s for s in found if s["state"] == "RUNNING"]
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupting_the_launcher_ends_its_jobs_in_order(tmp_path: Path, number: int, code: int) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        logger.log_scalar("x", cfg.x, 0)
+        child = __import__("subprocess").Popen(["sleep", "300"])
+        print(child.pid, flush=True)
+        time.sleep(300)
+        """,
+    )
+    launcher = subprocess.Popen(
+        [sys.executable, str(app), "-m", "x=0,1,2,3", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=2"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    out = tmp_path / "out"
+    logs = [out / str(i) / "stdout.log" for i in range(2)]
+    wait_until(lambda: all(log.exists() and log.read_text().endswith("\n") for log in logs))
+    pids = [s["pid"] for s in running(out)] + [int(log.read_text()) for log in logs]
+
+    launcher.send_signal(number)
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == code
+    assert states(out) == ["INTERRUPTED"] * 4
+    assert "interrupted: 0 of 4 jobs had completed, 2 had not begun" in said
+    assert "Traceback" not in said
+    wait_until(lambda: all(gone(pid) for pid in pids))
+    assert [row[2] for row in read_progress(out / "0")] == ["x", "0.0"]
+
+
+def test_when_the_launcher_is_killed_its_jobs_end_with_their_files_closed(tmp_path: Path) -> None:
+    app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0)\nprint('ready')\ntime.sleep(300)")
+    launcher = subprocess.Popen(
+        [sys.executable, str(app), "-m", "x=5", "hydra.sweep.dir=out"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    run = tmp_path / "out" / "0"
+    wait_until(lambda: (run / "stdout.log").exists() and "ready" in (run / "stdout.log").read_text())
+    pid = status(run)["pid"]
+
+    launcher.kill()
+    launcher.wait()
+
+    wait_until(lambda: gone(pid))
+    assert (status(run)["state"], status(run)["error"]) == ("INTERRUPTED", "ended by SIGTERM")
+    assert [row[2] for row in read_progress(run)] == ["x", "5.0"]
+
+
+def test_what_a_job_leaves_behind_is_ended(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, 'print(__import__("subprocess").Popen(["sleep", "300"]).pid)')
+
+    python(app, "-m", "x=0", "hydra.sweep.dir=out")
+
+    wait_until(lambda: gone(int((tmp_path / "out" / "0" / "stdout.log").read_text())))
