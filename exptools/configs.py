@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,6 +40,19 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException:
         plain = OmegaConf.to_container(user, resolve=False, enum_to_str=True)
     return plain  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def as_current(config: DictConfig) -> Iterator[None]:
+    """Let `${hydra:...}` mean this config, as it will inside its job."""
+    from hydra.core.hydra_config import HydraConfig
+
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
 
 
 def register() -> None:

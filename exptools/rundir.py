@@ -135,6 +135,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:
+        raise FileNotFoundError(*error.args) from error
     except OSError as error:
         raise RunDirError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -194,6 +196,20 @@ def trouble(path: Path) -> str | None:
         state = f"{status.state}, " if status is not None else ""
         return f"{path} already holds a run ({state}{Path(measured[0]).name})"
     return None
+
+
+def make(path: Path) -> None:
+    """Create a directory that can be written to, with those above it.
+
+    Raises:
+        RunDirError: that is not possible.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirError(f"{path}: cannot be made ({error.strerror}); choose another directory") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise RunDirError(f"{path}: no permission to write there; choose another directory")
 
 
 def _lives(status: Status) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.errors import CompactHydraException
@@ -20,7 +19,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from exptools import rundir
-from exptools.configs import resolved
+from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError
 from exptools.launching import main_module, report, transport
 from exptools.launching.engines.local import LocalEngine, end_without
@@ -92,19 +91,8 @@ def _compose(context: HydraContext, config: DictConfig, overrides: Sequence[str]
     return job_config
 
 
-@contextlib.contextmanager
-def _as_current(config: DictConfig) -> Iterator[None]:
-    """Let `${hydra:...}` mean this job's config, as it will in the job."""
-    before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
-    try:
-        yield
-    finally:
-        HydraConfig.instance().cfg = before
-
-
 def _job(config: DictConfig, overrides: Sequence[str]) -> Job:
-    with _as_current(config):
+    with as_current(config):
         run_dir = Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)).absolute()
         env_set = OmegaConf.to_container(config.hydra.job.env_set, resolve=True)
     return Job(
@@ -142,11 +130,11 @@ def _prepare(
 ) -> None:
     """Make the run directories: QUEUED, with the config of each run."""
     try:
-        sweep_dir.mkdir(parents=True, exist_ok=True)
+        rundir.make(sweep_dir)
         report.write_sweep(sweep_dir, jobs, settings, slots)
         for job, config in zip(jobs, composed, strict=True):
-            job.run_dir.mkdir(parents=True, exist_ok=True)
-            with _as_current(config):
+            rundir.make(job.run_dir)
+            with as_current(config):
                 rundir.write_json(job.run_dir / rundir.VARIANT, resolved(config), durable=False)
             rundir.write_status(job.run_dir, Status(State.QUEUED))
     except OSError as error:

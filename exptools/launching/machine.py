@@ -190,7 +190,7 @@ def _upward(mount: Path, path: str) -> Iterator[Path]:
     In a container the path may be the host's: its directories are missing then, but the mount itself is
     the container's own cgroup, so the walk still ends at the right place.
     """
-    names = [name for name in path.split("/") if name not in ("", "..")]
+    names = [name for name in path.split("/") if name]
     for depth in range(len(names), -1, -1):
         yield mount.joinpath(*names[:depth])
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from exptools.logging.core import Logger
 
-logger = Logger()
+
+class _GlobalLogger(Logger):
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # A function that uses the logger can be sent to another process; there it finds that process's.
+        return _the_logger, ()
+
+
+def _the_logger() -> Logger:
+    return logger
+
+
+logger: Logger = _GlobalLogger()
 
 
 def _leave_to_parent() -> None:

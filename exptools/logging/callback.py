@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from exptools import lifecycle, rundir
-from exptools.configs import resolved
-from exptools.errors import ExptoolsError
+from exptools.configs import as_current, resolved
+from exptools.errors import ExptoolsError, RunDirError
 from exptools.logging import logger
 from exptools.logging.context import Session
 
@@ -25,27 +26,32 @@ class LoggerCallback(Callback):
         self._session: Session | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """A plain run: see to it that every way out is seen."""
+        """A plain run: stop before anything is overwritten, and see to it that every way out is seen."""
+        with _errors_end_the_command():
+            run_dir = _directory(config, "hydra.run.dir")
+            in_use = rundir.trouble(run_dir)
+            if in_use:
+                raise RunDirError(f"{in_use}; choose another (hydra.run.dir=...), or move that one away")
+            rundir.make(run_dir)
         _watch_every_exit("hydra._internal.hydra", self)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A sweep: jobs of Hydra's basic launcher run in this process."""
+        with _errors_end_the_command():
+            rundir.make(_directory(config, "hydra.sweep.dir"))
         _watch_every_exit("hydra._internal.core_plugins.basic_launcher", self)
 
     def on_job_start(self, config: DictConfig, *, task_function: Any, **kwargs: Any) -> None:
         """Open the logger, and keep the resolved config in variant_config.json."""
         run_dir = Path(config.hydra.runtime.output_dir)
-        try:
-            self._session = Session(logger, run_dir)
-            keep_variant(run_dir, config)
-        except ExptoolsError as error:
-            # Hydra makes a warning of an exception here and would go on: stop as a usage error does.
-            print(f"exptools: error: {error}", file=sys.stderr)
-            raise SystemExit(2) from None
-        except Exception as error:
-            self.close(error)
-            logger.refuse_with(f"the logger could not be opened: {lifecycle.one_line(error)}")
-            raise
+        with _errors_end_the_command():
+            try:
+                self._session = Session(logger, run_dir)
+                keep_variant(run_dir, config)
+            except Exception as error:
+                self.close(error)
+                logger.refuse_with(f"the logger could not be opened: {lifecycle.one_line(error)}")
+                raise
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Close the logger, as the job ended."""
@@ -57,6 +63,21 @@ class LoggerCallback(Callback):
         session, self._session = self._session, None
         if session is not None:
             session.close(lifecycle.ending(error))
+
+
+@contextlib.contextmanager
+def _errors_end_the_command() -> Iterator[None]:
+    """Hydra makes a warning of an exception in a callback and goes on: stop as a usage error does."""
+    try:
+        yield
+    except ExptoolsError as error:
+        print(f"exptools: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def _directory(config: DictConfig, key: str) -> Path:
+    with as_current(config):
+        return Path(str(OmegaConf.select(config, key))).absolute()
 
 
 def keep_variant(run_dir: Path, config: DictConfig) -> None:

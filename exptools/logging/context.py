@@ -84,8 +84,8 @@ def begin_life(run_dir: Path) -> Lifecycle:
     in_use = rundir.trouble(run_dir)
     if in_use:
         raise RunDirError(f"{in_use}; choose another directory, or move that one away")
+    rundir.make(run_dir)
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
         return lifecycle.begin(run_dir, affinity_code=os.environ.get("EXPTOOLS_AFFINITY_CODE"))
     except OSError as error:
         raise RunDirError(f"{run_dir}: cannot write there ({error.strerror})") from error

@@ -215,11 +215,11 @@ class Logger:
         self._known_tags.add(tag)
 
     def _refuse(self, what: str) -> None:
-        if self._silent_because is not None:
-            print(f"exptools: {what} is not recorded: {self._silent_because}", file=sys.stderr)
-            self._silent_because = ""
         if self._silent_because is None:
             raise LoggingError(self._closed_because or _HOW_TO_OPEN.format(what=what))
+        if self._silent_because:
+            print(f"exptools: {what} is not recorded: {self._silent_because}", file=sys.stderr)
+            self._silent_because = ""
 
 
 def as_float64(tag: str, data: Any) -> float:

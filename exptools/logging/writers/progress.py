@@ -37,8 +37,8 @@ class ProgressWriter:
         """Write what is left; returns what was lost."""
         self.write(())
         waiting = sum(len(r.values) for r in self._rows)
-        lost = f"{rundir.PROGRESS}: {waiting} scalars could not be written" if waiting else None
-        return self._file.close() or lost
+        rows = f"{rundir.PROGRESS}: {waiting} scalars could not be written" if waiting else None
+        return "; ".join(lost for lost in (rows, self._file.close()) if lost) or None
 
     def _widen(self, new: list[str]) -> bool:
         """Give the file columns for the `new` tags; False if the disk did not let it.

@@ -1,0 +1,498 @@
+"""What the logger leaves in a run directory: with Hydra, without it, and however the run ends."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from conftest import Command, clean_environment, read_progress
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from exptools.errors import LoggingError, RunDirError
+from exptools.logging import logger, logger_context
+from exptools.logging.writers import progress as progress_writer
+
+
+def status(run_dir: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run_dir / "status.json").read_text())
+    return found
+
+
+def shown_by_tensorboard(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
+    accumulator = EventAccumulator(str(run_dir), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    return {
+        tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]
+    }
+
+
+def float32(value: float) -> float:
+    found: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return found
+
+
+def test_a_run_without_hydra(tmp_path: Path) -> None:
+    with logger_context(tmp_path / "logs", 3, "name", {"lr": 0.1, "model": {"size": 4}}):
+        logger.log_scalar("loss", 0.1 + 0.2, 0)
+        logger.log_scalar("acc", 1, 0)
+        logger.log_text("hello", with_timestamp=False)
+
+    run = tmp_path / "logs" / "run_3"
+    assert read_progress(run)[0] == ["step", "wall_time", "loss", "acc"]
+    assert [row[2:] for row in read_progress(run)[1:]] == [["0.30000000000000004", "1.0"]]
+    assert (run / "debug.log").read_text() == "hello\n"
+    assert json.loads((run / "variant_config.json").read_text()) == {
+        "lr": 0.1,
+        "model": {"size": 4},
+        "name": "name",
+        "run_ID": 3,
+    }
+    said = status(run)
+    assert (said["state"], said["pid"], said["exit_code"]) == ("COMPLETED", os.getpid(), 0)
+    assert said["start"] <= said["heartbeat"] == said["end"]
+
+
+def test_an_exception_closes_the_run_as_failed(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 1.0, 0)
+        _ = 1 / 0
+
+    assert not logger.is_open
+    said = status(tmp_path / "run_0")
+    assert (said["state"], said["error"]) == ("FAILED", "ZeroDivisionError: division by zero")
+    assert [row[2] for row in read_progress(tmp_path / "run_0")] == ["loss", "1.0"]
+
+
+def test_two_runs_one_after_the_other(tmp_path: Path) -> None:
+    for run in range(2):
+        with logger_context(tmp_path, run, "name"):
+            logger.log_scalar(f"only{run}", 1.0, run)
+
+    assert [read_progress(tmp_path / f"run_{r}")[0][2:] for r in range(2)] == [["only0"], ["only1"]]
+
+
+def test_a_directory_that_holds_a_run_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 1.0, 0)
+    before = {p.name: p.read_bytes() for p in (tmp_path / "run_0").iterdir()}
+
+    with pytest.raises(RunDirError) as error, logger_context(tmp_path, 0, "name"):
+        raise AssertionError("not reached")
+
+    assert str(error.value) == (
+        f"{tmp_path / 'run_0'} already holds a run (COMPLETED, progress.csv); "
+        "choose another directory, or move that one away"
+    )
+    assert {p.name: p.read_bytes() for p in (tmp_path / "run_0").iterdir()} == before
+
+
+def test_a_second_logger_in_one_process_is_refused(tmp_path: Path) -> None:
+    with (
+        logger_context(tmp_path, 0, "name"),
+        pytest.raises(LoggingError, match="the logger is open already"),
+        logger_context(tmp_path, 1, "name"),
+    ):
+        raise AssertionError("not reached")
+
+
+def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(RunDirError) as error, logger_context(tmp_path / "file" / "logs", 0, "name"):
+        raise AssertionError("not reached")
+
+    assert str(error.value) == (
+        f"{tmp_path}/file/logs/run_0: cannot be made (Not a directory); choose another directory"
+    )
+
+
+def test_new_tags_widen_the_file_and_lose_nothing(tmp_path: Path) -> None:
+    tags = ["loss", "step", "a,b", 'quo"te', "new\nline", "ü"]
+    with logger_context(tmp_path, 0, "name"):
+        for step, tag in enumerate(tags):
+            logger.log_scalar(tag, float(step), step)
+            logger.dump()
+
+    header, *rows = read_progress(tmp_path / "run_0")
+    assert header == ["step", "wall_time", *tags]
+    assert [[row[0], *row[2:]] for row in rows] == [
+        [str(i), *("" if k != i else f"{float(i)}" for k in range(len(tags)))] for i in range(len(tags))
+    ]
+
+
+def test_ten_thousand_tags(tmp_path: Path) -> None:
+    with logger_context(tmp_path, 0, "name"):
+        for i in range(10_000):
+            logger.log_scalar(f"tag{i}", float(i), 0)
+
+    header, row = read_progress(tmp_path / "run_0")
+    assert header[2:] == [f"tag{i}" for i in range(10_000)]
+    assert [float(cell) for cell in row[2:]] == [float(i) for i in range(10_000)]
+
+
+def test_tensorboard_shows_the_same_tags_steps_and_values(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    logged: dict[str, list[tuple[int, float]]] = {}
+    with logger_context(tmp_path, 0, "name"):
+        for step in range(3000):
+            for tag in rng.sample(["loss", "train/acc", "a,b", "ünï", "late"], rng.randint(1, 5)):
+                if tag != "late" or step > 2000:
+                    value = rng.gauss(0, 10 ** rng.randint(-30, 30))
+                    logger.log_scalar(tag, value, step)
+                    logged.setdefault(tag, []).append((step, value))
+
+    assert shown_by_tensorboard(tmp_path / "run_0") == {
+        tag: [(step, float32(value)) for step, value in frames] for tag, frames in logged.items()
+    }
+    header, *rows = read_progress(tmp_path / "run_0")
+    kept = {
+        tag: [(int(row[0]), float(row[i])) for row in rows if row[i]] for i, tag in enumerate(header) if i > 1
+    }
+    assert kept == logged
+
+
+def test_the_open_row_is_on_the_disk_within_about_a_second(tmp_path: Path) -> None:
+    with logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 1.5, 0)
+        time.sleep(1.3)
+
+        assert [row[2] for row in read_progress(tmp_path / "run_0")] == ["loss", "1.5"]
+        assert shown_by_tensorboard(tmp_path / "run_0") == {"loss": [(0, 1.5)]}
+
+
+SCRIPT = """
+import os, signal, sys, time
+from exptools.logging import logger, logger_context
+with logger_context("logs", 0, "name"):
+    for step in range({steps}):
+        logger.log_scalar("loss", step * 0.1, step)
+        logger.log_scalar("acc", step * 0.2, step)
+        {inside}
+    {after}
+"""
+
+
+@pytest.mark.parametrize(
+    ("after", "code", "state", "error"),
+    [
+        ("pass", 0, "COMPLETED", None),
+        ("sys.exit(0)", 0, "COMPLETED", None),
+        ("sys.exit(3)", 3, "FAILED", "SystemExit: 3"),
+        ("raise ValueError('bad')", 1, "FAILED", "ValueError: bad"),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", -15, "INTERRUPTED", "ended by SIGTERM"),
+        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(60)", -2, "INTERRUPTED", "KeyboardInterrupt"),
+    ],
+)
+def test_every_way_out_closes_the_files(
+    tmp_path: Path, python: Command, after: str, code: int, state: str, error: str | None
+) -> None:
+    (tmp_path / "run.py").write_text(SCRIPT.format(steps=5000, inside="pass", after=after))
+
+    done = python("run.py")
+
+    run = tmp_path / "logs" / "run_0"
+    assert done.returncode == code, done.stderr
+    assert len(read_progress(run)) == 5001
+    assert len(shown_by_tensorboard(run)["acc"]) == 5000
+    assert (status(run)["state"], status(run).get("error")) == (state, error)
+
+
+def test_sigkill_loses_at_most_the_last_second(tmp_path: Path) -> None:
+    inside = "time.sleep(0.01); open('last', 'w').write(f'{step} {time.time()}')"
+    (tmp_path / "run.py").write_text(SCRIPT.format(steps=100000, inside=inside, after="pass"))
+    run = tmp_path / "logs" / "run_0"
+    process = subprocess.Popen([sys.executable, "run.py"], cwd=tmp_path, env=clean_environment())
+    time.sleep(3.7)
+
+    process.kill()
+    killed = time.time()
+    process.wait()
+
+    rows = [row for row in read_progress(run)[1:] if len(row) == 4]
+    assert [int(row[0]) for row in rows] == list(range(len(rows)))
+    assert killed - float(rows[-1][1]) < 1.5
+    assert [step for step, _ in shown_by_tensorboard(run)["loss"]] == list(range(len(rows)))
+    assert status(run)["state"] == "RUNNING"
+
+
+def test_a_forked_child_writes_nothing_and_says_so_once(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "run.py").write_text(
+        dedent("""
+        import multiprocessing
+        from exptools.logging import logger, logger_context
+
+        def child():
+            logger.log_scalar("child", 1.0, 0)
+            logger.log_scalar("child", 2.0, 1)
+
+        with logger_context("logs", 0, "name"):
+            logger.log_scalar("parent", 1.0, 0)
+            process = multiprocessing.get_context("fork").Process(target=child)
+            process.start()
+            process.join()
+            logger.log_scalar("parent", 2.0, 1)
+        assert process.exitcode == 0
+        """)
+    )
+
+    done = python("run.py")
+
+    assert done.returncode == 0, done.stderr
+    said = "exptools: scalar 'child' is not recorded: this is a forked child process"
+    assert done.stderr.count("is not recorded") == 1
+    assert said in done.stderr
+    assert [row[2:] for row in read_progress(tmp_path / "logs" / "run_0")] == [["parent"], ["1.0"], ["2.0"]]
+    assert status(tmp_path / "logs" / "run_0")["state"] == "COMPLETED"
+
+
+class FullDisk:
+    """os.write that has no room for a while, and takes a few bytes before it says so."""
+
+    def __init__(self) -> None:
+        self.full = True
+        self._write = os.write
+
+    def __call__(self, fd: int, data: bytes) -> int:
+        if not self.full:
+            return self._write(fd, data)
+        if len(data) > 5:
+            return self._write(fd, data[:5])
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_said_once_and_nothing_is_lost_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    disk = FullDisk()
+    with logger_context(tmp_path, 0, "name"):
+        monkeypatch.setattr("exptools.logging.writers.appendfile.os.write", disk)
+        for step in range(100):
+            logger.log_scalar("loss", float(step), step)
+            if step % 10 == 0:
+                logger.log_scalar(f"tag{step}", 1.0, step)
+                logger.dump()
+        disk.full = False
+
+    assert capsys.readouterr().err.count("progress.csv (No space left on device)") == 1
+    rows = read_progress(tmp_path / "run_0")[1:]
+    assert [float(row[2]) for row in rows] == [float(step) for step in range(100)]
+    assert [s for s, _ in shown_by_tensorboard(tmp_path / "run_0")["loss"]] == list(range(100))
+    assert "note" not in status(tmp_path / "run_0")
+
+
+def test_what_a_full_disk_lost_is_told_in_the_status(tmp_path: Path, monkeypatch: Any) -> None:
+    with logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 0.0, 0)
+        logger.dump()
+        monkeypatch.setattr("exptools.logging.writers.appendfile.os.write", FullDisk())
+        logger.log_scalar("loss", 1.0, 1)
+        logger.log_scalar("acc", 1.0, 1)
+
+    note = status(tmp_path / "run_0")["note"]
+    assert note.startswith("data was lost: ")
+    assert "progress.csv: 2 scalars could not be written" in note
+
+
+def test_a_crash_while_widening_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: Any) -> None:
+    def fail(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 1.0, 0)
+        logger.dump()
+        before = (tmp_path / "run_0" / "progress.csv").read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr(progress_writer.os, "replace", fail)
+            logger.log_scalar("late", 2.0, 1)
+            logger.dump()
+
+            assert (tmp_path / "run_0" / "progress.csv").read_bytes() == before
+            assert not list((tmp_path / "run_0").glob(".progress*"))
+
+    assert [row[2:] for row in read_progress(tmp_path / "run_0")] == [
+        ["loss", "late"],
+        ["1.0", ""],
+        ["", "2.0"],
+    ]
+
+
+APP = """
+import os, sys, time, signal
+import hydra
+from hydra.core.config_store import ConfigStore
+from exptools.logging import logger
+
+ConfigStore.instance().store(name="app", node={{"defaults": ["_self_", "exptools"], "x": 1, "y": "${{x}}"}})
+
+@hydra.main(version_base=None, config_name="app")
+def main(cfg):
+    with logger.prefix("train/"):
+        for step in range(100):
+            logger.log_scalar("loss", step * 0.1, step)
+    logger.log_text("in the job")
+    {end}
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "run"),
+    [
+        (["hydra.run.dir=out"], "out"),
+        (["-m", "x=1", "hydra.sweep.dir=out", "hydra/launcher=basic"], "out/0"),
+        (["-m", "x=1", "hydra.sweep.dir=out", "hydra/launcher=exptools"], "out/0"),
+        (["-m", "x=1", "hydra.sweep.dir=out", "hydra/launcher=joblib"], "out/0"),
+    ],
+    ids=["plain", "basic", "exptools", "joblib"],
+)
+def test_the_logger_works_the_same_in_every_kind_of_run(
+    tmp_path: Path, python: Command, args: list[str], run: str
+) -> None:
+    (tmp_path / "app.py").write_text(APP.format(end="pass"))
+
+    done = python("app.py", *args)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = read_progress(tmp_path / run)
+    assert rows[0] == ["step", "wall_time", "train/loss"]
+    assert [float(row[2]) for row in rows[1:]] == [step * 0.1 for step in range(100)]
+    assert len(shown_by_tensorboard(tmp_path / run)["train/loss"]) == 100
+    assert status(tmp_path / run)["state"] == "COMPLETED"
+    assert json.loads((tmp_path / run / "variant_config.json").read_text()) == {"x": 1, "y": 1}
+    assert (tmp_path / run / "debug.log").read_text().endswith("in the job\n")
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "state", "error"),
+    [
+        ("sys.exit(0)", 0, "COMPLETED", None),
+        ("sys.exit(3)", 3, "FAILED", "SystemExit: 3"),
+        ("raise SystemExit(4)", 4, "FAILED", "SystemExit: 4"),
+        ("raise ValueError('bad')", 1, "FAILED", "ValueError: bad"),
+        ("raise KeyboardInterrupt", -2, "INTERRUPTED", "KeyboardInterrupt"),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", -15, "INTERRUPTED", "ended by SIGTERM"),
+    ],
+)
+@pytest.mark.parametrize(
+    "args", [["hydra.run.dir=out/0"], ["-m", "x=1", "hydra.sweep.dir=out", "hydra/launcher=basic"]]
+)
+def test_every_way_out_of_a_hydra_run_closes_the_files(
+    tmp_path: Path, python: Command, args: list[str], end: str, code: int, state: str, error: str | None
+) -> None:
+    (tmp_path / "app.py").write_text(APP.format(end=end))
+
+    done = python("app.py", *args)
+
+    run = tmp_path / "out" / "0"
+    assert done.returncode == code, done.stdout + done.stderr
+    assert len(read_progress(run)) == 101
+    assert (status(run)["state"], status(run).get("error")) == (state, error)
+
+
+def test_a_used_run_directory_ends_the_command_before_anything_is_overwritten(
+    tmp_path: Path, python: Command
+) -> None:
+    (tmp_path / "app.py").write_text(APP.format(end="pass"))
+    python("app.py", "hydra.run.dir=out")
+    before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+
+    done = python("app.py", "hydra.run.dir=out", "x=5")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"exptools: error: {tmp_path}/out already holds a run (COMPLETED, progress.csv); "
+        "choose another (hydra.run.dir=...), or move that one away\n"
+    )
+    assert {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("args", [["hydra.run.dir=file/x"], ["-m", "x=1", "hydra.sweep.dir=file/x"]])
+def test_a_directory_that_cannot_be_made_ends_the_command(
+    tmp_path: Path, python: Command, args: list[str]
+) -> None:
+    (tmp_path / "app.py").write_text(APP.format(end="pass"))
+    (tmp_path / "file").touch()
+
+    done = python("app.py", *args)
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"exptools: error: {tmp_path}/file/x: cannot be made (Not a directory); choose another directory\n"
+    )
+
+
+def test_an_app_without_the_line_behaves_as_before(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "app.py").write_text(
+        dedent("""
+        import hydra
+        from hydra.core.config_store import ConfigStore
+        from hydra.core.hydra_config import HydraConfig
+
+        ConfigStore.instance().store(name="app", node={"x": 1})
+
+        @hydra.main(version_base=None, config_name="app")
+        def main(cfg):
+            hydra_config = HydraConfig.get()
+            print(hydra_config.launcher._target_, dict(hydra_config.callbacks))
+
+        if __name__ == "__main__":
+            main()
+        """)
+    )
+
+    plain = python("app.py", "hydra.run.dir=out")
+    sweep = python("app.py", "-m", "x=1", "hydra.sweep.dir=sweep")
+
+    basic = "hydra._internal.core_plugins.basic_launcher.BasicLauncher {}\n"
+    assert (plain.stdout, plain.stderr) == (basic, "")
+    assert (sweep.stdout.splitlines()[-1] + "\n", sweep.stderr) == (basic, "")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".hydra", "app.log"]
+    assert sorted(p.name for p in (tmp_path / "sweep" / "0").iterdir()) == [".hydra", "app.log"]
+
+
+def test_the_logger_in_an_app_without_the_line_says_how_to_open_it(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "app.py").write_text(APP.format(end="pass").replace(', "exptools"', ""))
+
+    done = python("app.py", "hydra.run.dir=out")
+
+    assert done.returncode == 1
+    assert "the logger is not open, so scalar 'train/loss' would be lost." in done.stderr
+    assert "Open it by the default `exptools` in the defaults list of your Hydra app" in done.stderr
+
+
+def test_nan_and_infinities_are_kept(tmp_path: Path) -> None:
+    values = [math.nan, math.inf, -math.inf, -0.0, 5e-324]
+    with logger_context(tmp_path, 0, "name"):
+        for step, value in enumerate(values):
+            logger.log_scalar("x", value, step)
+
+    assert [row[2] for row in read_progress(tmp_path / "run_0")[1:]] == [
+        "nan",
+        "inf",
+        "-inf",
+        "-0.0",
+        "5e-324",
+    ]
+
+
+def test_the_signal_of_a_process_without_a_run_is_left_alone(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with logger_context(tmp_path, 0, "name"):
+        during = signal.getsignal(signal.SIGTERM)
+
+    assert during is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert sys.excepthook is sys.__excepthook__
