@@ -291,29 +291,32 @@ def test_a_full_disk_is_said_once_and_nothing_is_lost_when_there_is_room_again(
     assert "note" not in status(tmp_path / "run_0")
 
 
+def no_room(*args: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_what_a_full_disk_lost_is_told_in_the_status(tmp_path: Path, monkeypatch: Any) -> None:
     with logger_context(tmp_path, 0, "name"):
         logger.log_scalar("loss", 0.0, 0)
         logger.dump()
         monkeypatch.setattr("exptools.logging.writers.appendfile.os.write", FullDisk())
+        monkeypatch.setattr("exptools.logging.writers.progress.os.fsync", no_room)
         logger.log_scalar("loss", 1.0, 1)
         logger.log_scalar("acc", 1.0, 1)
 
     note = status(tmp_path / "run_0")["note"]
     assert note.startswith("data was lost: ")
     assert "progress.csv: 2 scalars could not be written" in note
+    assert "4 bytes could not be written" in note
 
 
 def test_a_crash_while_widening_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: Any) -> None:
-    def fail(*args: Any) -> None:
-        raise OSError(28, "No space left on device")
-
     with logger_context(tmp_path, 0, "name"):
         logger.log_scalar("loss", 1.0, 0)
         logger.dump()
         before = (tmp_path / "run_0" / "progress.csv").read_bytes()
         with monkeypatch.context() as patched:
-            patched.setattr(progress_writer.os, "replace", fail)
+            patched.setattr(progress_writer.os, "replace", no_room)
             logger.log_scalar("late", 2.0, 1)
             logger.dump()
 
