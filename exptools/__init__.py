@@ -11,14 +11,40 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exptools.collections import AttrDict as AttrDict
     from exptools.errors import ExptoolsError as ExptoolsError
+    from exptools.launching.affinity import affinity_from_code as affinity_from_code
+    from exptools.launching.affinity import encode_affinity as encode_affinity
+    from exptools.launching.affinity import make_affinity as make_affinity
+    from exptools.launching.affinity import quick_affinity_code as quick_affinity_code
+    from exptools.logging import logger_context as logger_context
+    from exptools.viewing.api import load as load
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AttrDict": "exptools.collections",
     "ExptoolsError": "exptools.errors",
+    "affinity_from_code": "exptools.launching.affinity",
+    "encode_affinity": "exptools.launching.affinity",
+    "make_affinity": "exptools.launching.affinity",
+    "quick_affinity_code": "exptools.launching.affinity",
+    "logger_context": "exptools.logging",
+    "load": "exptools.viewing.api",
 }
-__all__ = ["AttrDict", "ExptoolsError", "__version__"]
+__all__ = [
+    # what everything uses
+    "AttrDict",
+    "ExptoolsError",
+    "__version__",
+    # launching
+    "affinity_from_code",
+    "encode_affinity",
+    "make_affinity",
+    "quick_affinity_code",
+    # logging
+    "logger_context",
+    # viewing
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,3 +53,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

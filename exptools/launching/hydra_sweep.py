@@ -16,7 +16,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from exptools import rundir
 from exptools.configs import as_current, resolved
@@ -94,13 +94,15 @@ def _compose(context: HydraContext, config: DictConfig, overrides: Sequence[str]
 def _job(config: DictConfig, overrides: Sequence[str]) -> Job:
     with as_current(config):
         run_dir = Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)).absolute()
-        env_set = OmegaConf.to_container(config.hydra.job.env_set, resolve=True)
+        env_set = config.hydra.job.env_set
+        with read_write(env_set):
+            OmegaConf.resolve(env_set)  # Hydra 1.3 resolves it where the user's own keys are not known
     return Job(
         num=config.hydra.job.num,
         overrides=tuple(overrides),
         run_dir=run_dir,
         payload=transport.dumps(config, "the config"),
-        environment={str(k): str(v) for k, v in dict(env_set).items()},  # type: ignore[arg-type]
+        environment={str(k): str(v) for k, v in env_set.items()},
     )
 
 
@@ -148,42 +150,49 @@ def _run_all(jobs: Sequence[Job], slots: Sequence[Slot], shared: bytes) -> list[
         pool: SlotPool[Job, Outcome] = SlotPool(slots, engine.run)
         try:
             with _sigterm_as_interrupt():
-                for event in pool.run(jobs):
-                    job = jobs[event.index]
-                    if event.kind == "start":
-                        log.info(f"started on slot {event.slot.number}: {report.title(job)}")
-                    else:
-                        outcomes[event.index] = _outcome(job, event.result)
-                        log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
+                pool.start(jobs)
+                _follow(pool, jobs, outcomes)
         except (KeyboardInterrupt, _Terminated) as stop:
             pool.stop()
-            log.warning("interrupted: ending the jobs that run")
-            engine.interrupt()
+            log.warning("interrupted: ending the jobs that run (interrupt again to kill them)")
+            try:
+                engine.interrupt()
+            except KeyboardInterrupt:
+                engine.kill()
+            _follow(pool, jobs, outcomes)
             _leave(jobs, outcomes, 143 if isinstance(stop, _Terminated) else 130)
     return [outcomes[i] for i in range(len(jobs))]
+
+
+def _follow(pool: SlotPool[Job, Outcome], jobs: Sequence[Job], outcomes: dict[int, Outcome]) -> None:
+    """Say what happens, and gather the outcomes, until nothing runs."""
+    for event in pool.events():
+        job = jobs[event.index]
+        if event.kind == "start":
+            log.info(f"started on slot {event.slot.number}: {report.title(job)}")
+        else:
+            outcomes[event.index] = _outcome(job, event.result)
+            log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
 
 
 def _outcome(job: Job, result: Any) -> Outcome:
     """What the engine gave, or a FAILED outcome where the engine itself raised."""
     if isinstance(result, Outcome):
         return result
-    how = Ending(State.FAILED, None, f"could not be started: {type(result).__name__}: {result}")
+    state = State.INTERRUPTED if isinstance(result, InterruptedError) else State.FAILED
+    how = Ending(state, None, f"could not be started: {type(result).__name__}: {result}")
     end_without(job.run_dir, how)
     return Outcome(how)
 
 
 def _leave(jobs: Sequence[Job], outcomes: dict[int, Outcome], exit_code: int) -> None:
     """After an interrupt: what never began is INTERRUPTED too, and the command ends."""
-    waiting = 0
-    for job in jobs:
-        status = rundir.read_status(job.run_dir)
-        if status is not None and status.state is State.QUEUED:
-            end_without(
-                job.run_dir, Ending(State.INTERRUPTED, None, "the sweep was interrupted before it began")
-            )
-            waiting += 1
+    waiting = [job for index, job in enumerate(jobs) if index not in outcomes]
+    never = Ending(State.INTERRUPTED, None, "the sweep was interrupted before this job began")
+    for job in waiting:
+        end_without(job.run_dir, never)
     completed = sum(o.ending.state is State.COMPLETED for o in outcomes.values())
-    log.error(f"interrupted: {completed} of {len(jobs)} jobs had completed, {waiting} had not begun")
+    log.error(f"interrupted: {completed} of {len(jobs)} jobs had completed, {len(waiting)} had not begun")
     raise SystemExit(exit_code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,8 +29,8 @@ class Slot:
     """A place where one job at a time runs.
 
     cpus: the logical CPUs of this machine that a job is bound to, if pin; else empty.
-    gpus: the entries of CUDA_VISIBLE_DEVICES; None where the machine has none. n_threads: how many threads
-    numerical libraries may start.
+    gpus: the entries of gpu_variable; None where the machine has none. n_threads: how many threads numerical
+    libraries may start.
     """
 
     number: int
@@ -38,13 +39,16 @@ class Slot:
     pin: bool
     gpus: tuple[str, ...] | None
     n_threads: int
+    gpu_variable: str = "CUDA_VISIBLE_DEVICES"
 
     def environment(self) -> dict[str, str]:
         """The variables that a job on this slot gets before anything is imported."""
         threads = dict.fromkeys(THREAD_VARIABLES, str(self.n_threads))
-        gpus = {} if self.gpus is None else {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)}
-        order = {} if self.gpus is None else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        return {**threads, **order, **gpus, "EXPTOOLS_AFFINITY_CODE": self.affinity_code}
+        code = {"EXPTOOLS_AFFINITY_CODE": self.affinity_code}
+        if self.gpus is None:
+            return {**threads, **code}
+        order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+        return {**threads, **code, "CUDA_DEVICE_ORDER": order, self.gpu_variable: ",".join(self.gpus)}
 
 
 THREAD_VARIABLES = (
@@ -65,24 +69,23 @@ class SlotPool(Generic[JobT, ResultT]):
         self._slots = slots
         self._waiting: collections.deque[tuple[int, JobT]] = collections.deque()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._n_serving = 0
         self._stopped = False
 
-    def run(self, jobs: Sequence[JobT]) -> Iterator[Event]:
-        """Run all jobs; yields an event for each start and each end."""
+    def start(self, jobs: Sequence[JobT]) -> None:
+        """Begin to run all jobs."""
         self._waiting.extend(enumerate(jobs))
-        threads = [
-            threading.Thread(
-                target=self._serve, args=(slot,), name=f"exptools-slot-{slot.number}", daemon=True
-            )
-            for slot in self._slots[: len(jobs)]
-        ]
-        for thread in threads:
-            thread.start()
-        busy = len(threads)
-        while busy:
+        for slot in self._slots[: len(jobs)]:
+            name = f"exptools-slot-{slot.number}"
+            threading.Thread(target=self._serve, args=(slot,), name=name, daemon=True).start()
+            self._n_serving += 1
+
+    def events(self) -> Iterator[Event]:
+        """Every start and end, until nothing runs any more; may be asked again after an interruption."""
+        while self._n_serving:
             event = self._events.get()
             if event.kind == "idle":
-                busy -= 1
+                self._n_serving -= 1
             else:
                 yield event
 
@@ -121,7 +124,6 @@ def make_slots(
     use_gpu: bool = True,
     contexts_per_gpu: int = 1,
     n_jobs: int | None = None,
-    environ: Mapping[str, str] | None = None,
 ) -> tuple[Slot, ...]:
     """The slots of an affinity code, or of an even division of what this process may use.
 
@@ -134,7 +136,7 @@ def make_slots(
         AffinityError: the division is impossible, or names what this process may not use.
     """
     cores = machine.usable_cores()
-    gpus = machine.gpus() if environ is None else machine.gpus(environ)
+    gpus = machine.gpus()
     if affinity_code is not None:
         if n_parallel is not None:
             raise AffinityError(
@@ -142,6 +144,8 @@ def make_slots(
                 "at a time; give one of them"
             )
         return _slots(affinity_code, cores, gpus)
+    if contexts_per_gpu < 1:
+        raise AffinityError(f"contexts_per_gpu={contexts_per_gpu} jobs cannot share a GPU; use 1 or more")
     wanted = _n_wanted(n_parallel, len(cores), len(gpus) * contexts_per_gpu if use_gpu else 0, n_jobs)
     if not (gpus and use_gpu):
         return _slots(quick_affinity_code(wanted, use_gpu=False), cores, gpus)
@@ -183,8 +187,9 @@ def _slot(number: int, code: str, cores: Sequence[machine.Core], gpus: Sequence[
         affinity_code=slot_code,
         cpus=cpus,
         pin=pin,
-        gpus=_entries(affinities, gpus, code) if gpus else None,
+        gpus=_entries(affinities, gpus, code),
         n_threads=max(1, n_cores),
+        gpu_variable=_gpu_variable(gpus),
     )
 
 
@@ -193,8 +198,14 @@ def _as_list(affinity: Any) -> list[Any]:
     return affinity if isinstance(affinity, list) else [affinity]
 
 
-def _entries(affinities: Sequence[Any], gpus: Sequence[machine.Gpu], code: str) -> tuple[str, ...]:
-    """The GPUs of a slot, as CUDA_VISIBLE_DEVICES names them: slot k takes the k-th entry.
+def _gpu_variable(gpus: Sequence[machine.Gpu]) -> str:
+    """The variable by which a job is given its GPUs: ROCm's, if that is where they were found."""
+    source = gpus[0].source if gpus else ""
+    return source if source.endswith("_VISIBLE_DEVICES") else "CUDA_VISIBLE_DEVICES"
+
+
+def _entries(affinities: Sequence[Any], gpus: Sequence[machine.Gpu], code: str) -> tuple[str, ...] | None:
+    """The GPUs of a slot, as CUDA_VISIBLE_DEVICES names them: slot k takes the k-th entry; None without any.
 
     Raises:
         AffinityError: the code names more GPUs than there are.
@@ -202,10 +213,10 @@ def _entries(affinities: Sequence[Any], gpus: Sequence[machine.Gpu], code: str) 
     indices = sorted(set(_cuda_indices(affinities)))
     if indices and indices[-1] >= len(gpus):
         raise AffinityError(
-            f"the affinity code {code} names GPU {indices[-1]}, but this process may use {len(gpus)} "
-            f"(from {gpus[0].source}); use fewer GPUs"
+            f"the affinity code {code} names GPU {indices[-1]} (counted from 0), but this process may use "
+            f"{machine.describe()}; name fewer GPUs"
         )
-    return tuple(gpus[i].id for i in indices)
+    return tuple(gpus[i].id for i in indices) if gpus else None
 
 
 def _cuda_indices(affinity: Any) -> Iterator[int]:

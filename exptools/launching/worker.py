@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exptools import lifecycle, rundir
 from exptools.launching import machine
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the job that the pipe in argv[1] describes; the exit code is the job's."""
-    pipe = os.fdopen(int(sys.argv[1]), "rb")
-    spec = Spec(**json.loads(pipe.readline()))
+    pipe = int(sys.argv[1])
+    spec = Spec(**json.loads(_read_line(pipe)))
     pinned = machine.pin(spec.cpus) if spec.cpus is not None else None
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     life = lifecycle.begin(
@@ -40,8 +40,18 @@ def main() -> None:
     sys.exit(_run(spec, life))
 
 
-def _die_with_launcher(pipe: Any) -> None:
-    pipe.read()  # returns at the end of the pipe: the launcher is gone, however it went
+def _read_line(pipe: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(pipe, 65536)
+        if not part:
+            sys.exit("exptools: the launcher ended before it said what to run")
+        line += part
+    return line
+
+
+def _die_with_launcher(pipe: int) -> None:
+    os.read(pipe, 1)  # returns at the end of the pipe: the launcher is gone, however it went
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -388,3 +388,114 @@ def test_what_a_job_leaves_behind_is_ended(tmp_path: Path, python: Command) -> N
     python(app, "-m", "x=0", "hydra.sweep.dir=out")
 
     wait_until(lambda: gone(int((tmp_path / "out" / "0" / "stdout.log").read_text())))
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("hydra.launcher.n_parallel=4096", "n_parallel=4096 jobs at a time cannot each have a core"),
+        (
+            "hydra.launcher.affinity_code=10cpu_4gpu",
+            "10 cores cannot be split evenly over 4 GPUs: 10 = 4 x 2 + 2",
+        ),
+        ("hydra.sweep.subdir=same", "jobs #0 and #1 would both write to"),
+    ],
+)
+def test_what_cannot_be_launched_is_one_line_and_nothing_starts(
+    tmp_path: Path, python: Command, override: str, text: str
+) -> None:
+    app = write_app(tmp_path, "pass")
+
+    done = python(app, "-m", "x=0,1", "hydra.sweep.dir=out", override)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("exptools: error: ")
+    assert text in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["multirun.yaml"]
+
+
+def test_a_sweep_into_runs_with_measurements_is_refused(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0)")
+    python(app, "-m", "x=0,1", "hydra.sweep.dir=out")
+    before = {p: p.read_bytes() for p in (tmp_path / "out" / "0").rglob("*") if p.is_file()}
+
+    done = python(app, "-m", "x=5,6", "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"exptools: error: {tmp_path}/out/0 already holds a run (COMPLETED, progress.csv); "
+        "give the sweep another directory (hydra.sweep.dir=...), or move that one away\n"
+    )
+    assert {p: p.read_bytes() for p in (tmp_path / "out" / "0").rglob("*") if p.is_file()} == before
+
+
+def test_what_the_user_sets_in_env_set_is_there_before_imports_and_wins(
+    tmp_path: Path, python: Command
+) -> None:
+    (tmp_path / "heavy.py").write_text("import os\nSEEN = os.environ.get('OMP_NUM_THREADS')\n")
+    app = write_app(
+        tmp_path,
+        "print(heavy.SEEN, os.environ['MINE'])",
+        template=APP.replace("import hydra\n", "import heavy\nimport hydra\n", 1),
+    )
+
+    python(
+        app,
+        "-m",
+        "x=4",
+        "hydra.sweep.dir=out",
+        "+hydra.job.env_set.OMP_NUM_THREADS=7",
+        "+hydra.job.env_set.MINE=run-${x}",
+    )
+
+    assert (tmp_path / "out" / "0" / "stdout.log").read_text() == "7 run-4\n"
+
+
+def test_what_cannot_be_pickled_is_named(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "collect.py").write_text(
+        dedent("""
+        import threading
+        from hydra._internal.hydra import Hydra
+        from hydra._internal.utils import create_config_search_path
+
+        lock = threading.Lock()
+        def make():
+            held = threading.Lock()
+            def task(cfg):
+                return held
+            return task
+
+        hydra = Hydra.create_main_hydra2("t", create_config_search_path(None))
+        hydra.multirun(None, make(), ["+x=0,1", "hydra/launcher=exptools", "hydra.sweep.dir=out"])
+        """)
+    )
+
+    done = python("collect.py")
+
+    assert done.returncode == 2
+    assert "the application cannot be sent to the job's process (TypeError: cannot pickle" in done.stderr
+
+
+def test_a_return_value_that_cannot_be_sent_does_not_fail_the_job(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "import threading; return threading.Lock()")
+
+    done = python(app, "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stderr
+    said = status(tmp_path / "out" / "0")
+    assert said["state"] == "COMPLETED"
+    assert said["note"].startswith(
+        "the return value was replaced by None: the job's return value cannot be sent"
+    )
+
+
+def test_ps_shows_which_job_a_process_is(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        "print(open('/proc/self/cmdline', 'rb').read().decode().replace(chr(0), ' '))",
+    )
+
+    python(app, "-m", "x=3", "hydra.sweep.dir=out")
+
+    assert "exptools-job-0 x=3" in (tmp_path / "out" / "0" / "stdout.log").read_text()

@@ -67,6 +67,12 @@ class LocalEngine:
             while self._running and time.monotonic() < deadline:
                 time.sleep(0.02)
 
+    def kill(self) -> None:
+        """End all that runs at once."""
+        self._signal_all(signal.SIGKILL)
+        while self._running:
+            time.sleep(0.02)
+
     def _start(self, job: Job, slot: Slot, control: int) -> subprocess.Popen[bytes]:
         boot = _BOOT.format(path=sys.path)
         # The words after the pipe are for whoever looks at `ps`.
@@ -108,11 +114,12 @@ class LocalEngine:
                 _signal_group(process.pid, number)
 
     def _outcome(self, job: Job, spec: Spec, code: int, duration_s: float) -> Outcome:
-        with self._lock:
-            process = self._running.pop(job.num)
-        _signal_group(process.pid, signal.SIGKILL)  # what the job started and left behind
+        _signal_group(self._running[job.num].pid, signal.SIGKILL)  # what the job started and left behind
         how = _final(job.run_dir, code, self._interrupted)
-        return Outcome(how, _take(Path(spec.payload), Path(spec.result)), duration_s)
+        returned = _take(Path(spec.payload), Path(spec.result))
+        with self._lock:
+            del self._running[job.num]
+        return Outcome(how, returned, duration_s)
 
 
 def _signal_group(group: int, number: int) -> None:
@@ -163,9 +170,10 @@ def _silent_exit(code: int) -> Ending:
 def end_without(run_dir: Path, how: Ending, status: Status | None = None) -> None:
     """Write the end of a run whose own process did not."""
     begun = status or Status(State.QUEUED)
-    rundir.write_status(
-        run_dir,
-        dataclasses.replace(
-            begun, state=how.state, exit_code=how.exit_code, error=how.error, note=how.note, end=time.time()
-        ),
+    end = dataclasses.replace(
+        begun, state=how.state, exit_code=how.exit_code, error=how.error, note=how.note, end=time.time()
     )
+    try:
+        rundir.write_status(run_dir, end)
+    except OSError as error:  # a full disk must not take the other jobs along
+        print(f"exptools: {run_dir}: status not written ({error})", file=sys.stderr)

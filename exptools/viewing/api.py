@@ -1,0 +1,264 @@
+"""load(*paths) -> Runs: what the command line shows, from Python and notebooks."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from exptools import rundir
+from exptools.collections import AttrDict
+from exptools.errors import ViewError
+from exptools.rundir import State, Status
+from exptools.viewing import compare, runs, scalars
+from exptools.viewing.compare import FlatConfig, Group
+from exptools.viewing.problem import Problem
+from exptools.viewing.readers import config as config_reader
+from exptools.viewing.readers import status as status_reader
+from exptools.viewing.runs import Place
+from exptools.viewing.scalars import Reading
+from exptools.viewing.summary import Summary, Table, tabulate, why_failed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from exptools.viewing.exporters.figure import Panel
+
+Names: TypeAlias = str | Sequence[str] | None  # tags or columns, or globs of them; None: all
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it was when it was loaded. status and config: None where unknown."""
+
+    place: Place
+    status: Status | None
+    config: dict[str, Any] | None
+    flat: FlatConfig | None
+    loaded_at: float  # seconds since the epoch
+
+    @property
+    def name(self) -> str:
+        """Its path below what was loaded."""
+        return self.place.name
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+        return self.place.path
+
+    @property
+    def state(self) -> State | None:
+        """Its state, STALE if it gave no sign of life for long; None where unknown."""
+        return None if self.status is None else self.status.shown(self.loaded_at)
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody may be writing its files right now."""
+        return self.state in (State.QUEUED, State.RUNNING)
+
+    @property
+    def log(self) -> Path:
+        """The file to read when it failed: the process's output, else Hydra's log, else the directory."""
+        home = self.place.home
+        candidates = [home / rundir.STDOUT, *sorted(home.glob("*.log"))]
+        return next((path for path in candidates if path.is_file()), home)
+
+
+def load(*paths: str | os.PathLike[str]) -> Runs:
+    """The runs at and below `paths`: their configs and states; scalars are read when they are asked for.
+
+    Raises:
+        ViewError: a path does not exist or is not a directory, or there is no run at all.
+    """
+    found = runs.find(paths)
+    return Runs(found.places, found.problems)
+
+
+class Runs:
+    """Runs, in natural order of their names, and what they say.
+
+    Tags are chosen by name or shell glob. What could not be read is in `problems`; the rest is unharmed.
+    """
+
+    def __init__(self, places: Iterable[Place], problems: Iterable[Problem] = ()) -> None:
+        self._problems = dict.fromkeys(problems)  # a dict, so that what is read twice is named once
+        self._tags: dict[str, None] = {}
+        self.runs: tuple[Run, ...] = tuple(self._load(place) for place in places)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.runs)
+
+    def __repr__(self) -> str:
+        return f"Runs({compare.listed([run.name for run in self.runs], most=5)})"
+
+    def __getitem__(self, name: str) -> Run:
+        """The run called `name`.
+
+        Raises:
+            ViewError: there is none.
+        """
+        for run in self.runs:
+            if run.name == name:
+                return run
+        names = [run.name for run in self.runs]
+        raise ViewError(f"no run is called {name!r}; the runs are: {compare.listed(names)}")
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be read so far."""
+        return tuple(self._problems)
+
+    def config(self, run: str | Run) -> AttrDict:
+        """The config of a run, nested; empty where it is unknown."""
+        return AttrDict((self[run] if isinstance(run, str) else run).config or {})
+
+    def differing(self) -> list[str]:
+        """The dotted config keys that are not the same in all runs whose config is known."""
+        return compare.differing(run.flat for run in self.runs if run.flat is not None)
+
+    def groups(self) -> list[Group]:
+        """The runs by setting: equal config but for the seed."""
+        return compare.grouped([compare.Member(r.name, r.flat, r.place.part) for r in self.runs])
+
+    def readings(self, tags: Names = None) -> Iterator[tuple[Run, Reading]]:
+        """Each run with its scalars, one run in memory at a time.
+
+        Raises:
+            ViewError: after the last run, if a tag was asked for that no run has.
+        """
+        tags = _names(tags)
+        for run in self.runs:
+            wanted = scalars.everything if tags is None else lambda tag: compare.matches(tag, tags)
+            reading = scalars.read(run.place, wanted, live=run.live)
+            self._problems |= dict.fromkeys(reading.problems)
+            self._tags |= dict.fromkeys(reading.tags)
+            yield run, reading
+        wrong = compare.unmatched("tag", tags or (), self._tags)
+        if wrong is not None:
+            raise ViewError(wrong)
+
+    def summary(self, tags: Names = None, columns: Names = None) -> Table:
+        """The table of runs as plain values; see summary.tabulate.
+
+        Raises:
+            ViewError: a tag or column was asked for that does not exist.
+        """
+        return tabulate([_summary(run, reading) for run, reading in self.readings(tags)], _names(columns))
+
+    def table(self, tags: Names = None, columns: Names = None) -> pd.DataFrame:
+        """One row per run: run, state, duration_s, the config keys that differ, the last value of each tag.
+
+        What is unknown or missing is NaN or None.
+        """
+        import pandas as pd
+
+        table = self.summary(tags, columns)
+        frame: pd.DataFrame = pd.DataFrame(
+            {column.name: [_plain(row[i]) for row in table.rows] for i, column in enumerate(table.columns)}
+        )
+        return frame
+
+    def scalars(self, tags: Names = None) -> pd.DataFrame:
+        """Every frame of every scalar, long: run, tag (str), step (int64), wall_time and value (float64).
+
+        wall_time is in seconds since the epoch.
+
+        Raises:
+            ViewError: a tag was asked for that no run has.
+        """
+        import numpy as np
+        import pandas as pd
+
+        curves = [(run.name, tag, f) for run, r in self.readings(tags) for tag, f in r.curves.items()]
+        heights = [frame.height for _, _, frame in curves]
+
+        def column(name: str, dtype: type) -> Any:
+            return np.concatenate([np.empty(0, dtype), *(frame[name].to_numpy() for _, _, frame in curves)])
+
+        frame: pd.DataFrame = pd.DataFrame(
+            {
+                "run": np.repeat(np.array([run for run, _, _ in curves], dtype=object), heights),
+                "tag": np.repeat(np.array([tag for _, tag, _ in curves], dtype=object), heights),
+                "step": column("step", np.int64),
+                "wall_time": column("wall_time", np.float64),
+                "value": column("value", np.float64),
+            }
+        )
+        return frame
+
+    def to_csv(self, file: str | os.PathLike[str], tags: Names = None) -> None:
+        """Write every frame of every scalar to `file`; see exporters.csv.
+
+        Raises:
+            ViewError: `file` cannot be written, or a tag was asked for that no run has.
+        """
+        from exptools.viewing.exporters import csv, output
+
+        with output.replacing(Path(file)) as stream:
+            csv.write(stream, self, tags)
+
+    def panels(self, *tags: str) -> list[Panel]:
+        """What `plot` draws: per tag one line per group, mean and sd over its runs.
+
+        Raises:
+            ViewError: no tag was given, or one that no run has.
+        """
+        from exptools.viewing.exporters import figure
+
+        if not tags:
+            raise ViewError("no tag was given; name at least one, for example 'loss'")
+        return figure.panels(self, tags)
+
+    def plot(self, *tags: str, file: str | os.PathLike[str] | None = None) -> tuple[Figure, list[Axes]]:
+        """Curves of `tags`: the mean over seeds with a band of one sd, a line per group, a panel per tag.
+
+        file: where to save it, .pdf, .png or .svg. Runs that are missing or did not complete are warned of.
+
+        Raises:
+            ViewError: no tag was given, or one that no run has; `file` cannot be written.
+        """
+        from exptools.viewing.exporters import figure
+
+        target = None if file is None else figure.checked(Path(file))
+        panels = self.panels(*tags)
+        drawn, axes = figure.draw(panels)
+        for note in figure.notes(panels):
+            warnings.warn(note, stacklevel=2)
+        if target is not None:
+            figure.save(drawn, target)
+        return drawn, axes
+
+    def _load(self, place: Place) -> Run:
+        status = status_reader.read(place.home)
+        config = config_reader.read(place.home)
+        self._problems |= dict.fromkeys((*status.problems, *config.problems))
+        flat = None if config.config is None else compare.flatten(config.config)
+        return Run(place, status.status, config.config, flat, time.time())
+
+
+def _summary(run: Run, reading: Reading) -> Summary:
+    last = {tag: frame["value"][-1] for tag, frame in reading.curves.items() if frame.height}
+    duration_s = None if run.status is None else run.status.duration_s(run.loaded_at)
+    error = None if run.status is None else why_failed(run.status)
+    return Summary(run.name, run.state, duration_s, run.flat, last, error)
+
+
+def _plain(value: Any) -> Any:
+    """A cell as pandas takes it."""
+    if isinstance(value, compare.Absent):
+        return None
+    return str(value) if isinstance(value, State) else value
+
+
+def _names(names: Names) -> Sequence[str] | None:
+    return [names] if isinstance(names, str) else names

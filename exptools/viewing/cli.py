@@ -1,0 +1,239 @@
+"""exptools-view: the table of runs, every frame as CSV, curves as a figure.
+
+Results go to stdout, notes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from exptools.errors import ExptoolsError, ViewError
+
+if TYPE_CHECKING:
+    from exptools.viewing.api import Run, Runs
+    from exptools.viewing.problem import Problem
+    from exptools.viewing.summary import Table
+
+PROGRAM = "exptools-view"
+_STDOUT = "-"
+_MOST_PER_FILE = 5  # problems of one file that are named one by one
+
+_DESCRIPTION = """\
+Look at runs: those of exptools, of any Hydra application, or directories of TensorBoard event files.
+Without an option it prints a table of them: state, duration, the config keys that differ, and the last value
+of each scalar.
+"""
+_EXAMPLES = """\
+examples:
+  exptools-view multirun/                              the table of all runs below multirun/
+  exptools-view multirun/ --tags 'test/*'              only these scalars
+  exptools-view multirun/ --csv frames.csv             every frame of every scalar, float64, nothing rounded
+  exptools-view multirun/ --csv --tags loss | head     the same to stdout, of one scalar
+  exptools-view multirun/ --plot loss acc -o fig.png   mean over seeds with a band, a line per variant
+
+exit codes: 0 all well; 1 something could not be read (it is named, the rest is shown); 2 wrong usage
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Errors are one line, and main says them."""
+        raise ViewError(f"{message}; see {PROGRAM} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: sys.argv[1:]) and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a tag may hold what the terminal cannot show
+    try:
+        code = _run(_parse(argv))
+        sys.stdout.flush()
+        return code
+    except ExptoolsError as error:
+        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python would flush stdout again at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    options = _parser().parse_intermixed_args(argv)
+    _give_back_paths(options)
+    if options.output is not None and options.plot is None:
+        raise ViewError(f"-o {options.output} names the file of a figure, but there is no --plot TAG")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    from exptools import __version__
+
+    parser = _Parser(
+        PROGRAM,
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("paths", metavar="PATH", nargs="*", help="a run, or a directory with runs at any depth")
+    add(
+        "--csv",
+        metavar="FILE",
+        nargs="?",
+        const=_STDOUT,
+        help="every frame of every scalar (no FILE: stdout)",
+    )
+    add("--plot", metavar="TAG", nargs="+", help="draw the curves of these scalars (names or globs)")
+    add("-o", "--output", metavar="FILE", help="the figure: .pdf, .png or .svg (default: TAG.pdf)")
+    add("--tags", metavar="GLOB", nargs="+", help="only these scalars, in the table and the CSV")
+    add(
+        "--columns", metavar="NAME", nargs="+", help="the table's columns: state, duration, error, keys, tags"
+    )
+    add("--version", action="version", version=f"exptools {__version__}")
+    return parser
+
+
+def _give_back_paths(options: argparse.Namespace) -> None:
+    """A PATH after an option that takes any number of words was taken for one of them: give it back.
+
+    Without this, `exptools-view --csv multirun/` would write to a file called multirun.
+    """
+    if options.csv is not None and (
+        os.path.isdir(options.csv) or (options.csv != _STDOUT and not options.paths)
+    ):
+        options.paths.append(options.csv)
+        options.csv = _STDOUT
+    for words in (options.plot, options.tags, options.columns):
+        while words and len(words) > 1 and not options.paths and os.path.isdir(words[-1]):
+            options.paths.append(words.pop())
+
+
+def _run(options: argparse.Namespace) -> int:
+    from exptools.viewing.api import load
+
+    if options.plot is not None:
+        _check_figure(options)
+    runs = load(*options.paths)
+    try:
+        if options.csv is not None:
+            _csv(runs, options)
+        if options.plot is not None:
+            _plot(runs, options)
+        if options.csv is None and options.plot is None:
+            _table(runs, options)
+    finally:
+        _report(runs.problems)
+    return 1 if runs.problems else 0
+
+
+def _csv(runs: Runs, options: argparse.Namespace) -> None:
+    from exptools.viewing.exporters import csv
+
+    if options.csv == _STDOUT:
+        csv.write(sys.stdout.buffer, runs, options.tags)
+        return
+    runs.to_csv(options.csv, options.tags)
+    _note(f"wrote {options.csv}")
+
+
+def _check_figure(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from exptools.viewing.exporters import figure
+
+    if options.output is not None:
+        figure.checked(Path(options.output))
+
+
+def _plot(runs: Runs, options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from exptools.viewing.exporters import figure
+
+    panels = runs.panels(*options.plot)
+    file = Path(options.output) if options.output else figure.default_file([panel.tag for panel in panels])
+    drawn, _ = figure.draw(panels)
+    for note in [*figure.save(drawn, file), *figure.notes(panels)]:
+        _note(note)
+    _note(f"wrote {file}")
+
+
+def _table(runs: Runs, options: argparse.Namespace) -> None:
+    from exptools.viewing.exporters import table
+
+    summary = runs.summary(options.tags, options.columns)
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        left_out = table.show(summary, Console(file=sys.stdout, highlight=False))
+        _note_left_out(left_out)
+    else:
+        print(table.tab_separated(summary), end="")
+    sys.stdout.flush()
+    _note_hidden(summary)
+    for run in runs:
+        _note_failure(run)
+
+
+def _note_left_out(names: Sequence[str]) -> None:
+    from exptools.viewing.compare import listed
+
+    if names:
+        columns = "1 more column does" if len(names) == 1 else f"{len(names)} more columns do"
+        _note(
+            f"{columns} not fit: {listed(names, most=8)}; choose with --tags or --columns, or pipe to see all"
+        )
+
+
+def _note_hidden(summary: Table) -> None:
+    if summary.hidden:
+        keys = ", ".join(summary.hidden)
+        _note(f"not shown, as every run has its own: {keys}; to see it add it to --columns")
+
+
+def _note_failure(run: Run) -> None:
+    """What went wrong in a run that has ended badly, and where to read on."""
+    from exptools.rundir import State
+    from exptools.viewing.exporters.table import one_line
+    from exptools.viewing.summary import why_failed
+
+    bad = run.state is State.STALE or (run.state is not None and run.state.ended)
+    if not bad or run.state is State.COMPLETED or run.place.part or run.status is None:
+        return
+    why = why_failed(run.status)
+    print(one_line(f"{run.name} {run.state}{f': {why}' if why else ''} (log: {run.log})"), file=sys.stderr)
+
+
+def _report(problems: Iterable[Problem]) -> None:
+    """One line per problem; of a file with many the first few, and how many more there are."""
+    from exptools.viewing.exporters.table import one_line
+
+    by_file: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_file.setdefault(str(problem.path), []).append(problem)
+    for path, found in by_file.items():
+        for problem in found[:_MOST_PER_FILE]:
+            print(one_line(f"{PROGRAM}: {problem}"), file=sys.stderr)
+        if len(found) > _MOST_PER_FILE:
+            last = found[-1].offset
+            more = f"{len(found) - _MOST_PER_FILE} more places that cannot be read, the last at offset {last}"
+            print(one_line(f"{PROGRAM}: {path}: {more}"), file=sys.stderr)
+
+
+def _note(text: str) -> None:
+    from exptools.viewing.exporters.table import one_line
+
+    print(one_line(f"{PROGRAM}: {text}"), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Where results are written to: whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from exptools.errors import ViewError
+
+
+def writable(path: Path) -> Path:
+    """`path`, if a file can be written there.
+
+    Raises:
+        ViewError: it cannot.
+    """
+    if path.is_dir():
+        raise ViewError(f"cannot write {path}: it is a directory; give the name of a file")
+    if not path.parent.is_dir():
+        raise ViewError(f"cannot write {path}: there is no directory {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK) and not path.exists():
+        raise ViewError(f"cannot write {path}: no permission in {path.parent}; give another file")
+    return path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content becomes the file `path` when the block ends well; else `path` stays as it was.
+
+    Raises:
+        ViewError: the file cannot be written.
+    """
+    target = Path(os.path.realpath(writable(path)))  # through a link: the file it names is replaced
+    if target.exists() and not target.is_file():  # a device or a pipe is written to, never replaced
+        with _explained(path), open(target, "wb") as stream:
+            yield stream
+        return
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with _explained(path):
+            with open(temporary, "xb") as stream:
+                yield stream
+            os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ViewError(f"cannot write {path}: {error.strerror or error}; give another file") from error

@@ -1,0 +1,134 @@
+"""progress.csv: the wide table of every scalar frame that exptools' logger writes.
+
+The first two columns are step and wall_time BY POSITION: a tag may bear those names as well.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exptools.formats.progress import FIRST_COLUMNS
+from exptools.viewing.problem import Problem
+from exptools.viewing.scalars import Reading, Wanted, everything
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
+_STEP, _WALL_TIME = "0", "1"  # the columns' names inside this file are their positions
+
+
+def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Reading:
+    """The frames of progress.csv, bit for bit; no file, or one without a byte yet, is not usable.
+
+    A row that cannot be read is named with its offset and the others are kept; so is a last row without its
+    line end, unless the run is `live`.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return _nothing()
+    except OSError as error:
+        return _nothing(Problem.of_os(path, error))
+    start = _header_end(data)
+    if start is None:
+        torn = Problem(path, "the file ends inside its header", offset=0)
+        return _nothing() if live or not data else _nothing(torn)
+    header = _header(data[:start])
+    if header is None or tuple(header[:2]) != FIRST_COLUMNS:
+        reason = "not a progress.csv of exptools (its header does not begin with step,wall_time)"
+        return _nothing(Problem(path, reason, offset=0))
+    return _read_rows(path, data, start, header[2:], wanted, live)
+
+
+def _nothing(*problems: Problem) -> Reading:
+    return Reading({}, (), problems, usable=False)
+
+
+def _header_end(data: bytes) -> int | None:
+    """Where the first row begins: after the first line end that is not inside quotes."""
+    at = data.find(b"\n")
+    while at >= 0 and data.count(b'"', 0, at) % 2:
+        at = data.find(b"\n", at + 1)
+    return at + 1 if at >= 0 else None
+
+
+def _header(line: bytes) -> list[str] | None:
+    """The cells of the header, None if it is none.
+
+    The csv module, which writes it, does not quote a lone carriage return but refuses to read one.
+    """
+    try:
+        text = line.decode().removesuffix("\n")
+    except UnicodeDecodeError:
+        return None
+    cells: list[str] = []
+    at = 0
+    while match := _CELL.match(text, at):
+        quoted, plain, comma = match.groups()
+        cells.append(plain if quoted is None else quoted.replace('""', '"'))
+        at = match.end()
+        if not comma:
+            return cells
+    return None
+
+
+def _read_rows(path: Path, data: bytes, start: int, tags: list[str], wanted: Wanted, live: bool) -> Reading:
+    stop = data.rfind(b"\n") + 1
+    problems: list[Problem] = []
+    rows = _salvage(path, data[start:stop], start, 2 + len(tags), problems)
+    if stop < len(data) and not live:
+        problems.append(Problem(path, "the last row is torn: it has no line end and was left out", stop))
+    curves: dict[str, list[pl.DataFrame]] = {}
+    for i, tag in enumerate(tags, start=2):
+        if wanted(tag):
+            curves.setdefault(tag, []).extend(_curve(frame, str(i)) for frame in rows)
+    return Reading({t: _one(parts) for t, parts in curves.items() if parts}, tuple(tags), tuple(problems))
+
+
+def _curve(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The frames of one tag: an empty cell is no frame, a nan is one."""
+    names = {_STEP: "step", _WALL_TIME: "wall_time", column: "value"}
+    return frame.select(_STEP, _WALL_TIME, column).drop_nulls(column).rename(names)
+
+
+def _one(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    import polars as pl
+
+    return parts[0] if len(parts) == 1 else pl.concat(parts)
+
+
+def _parse(body: bytes, width: int) -> pl.DataFrame | None:
+    """`body` as columns; None if some row of it is not `width` numbers (an empty value counts as one).
+
+    Shape (rows, width): int64 step, float64 wall_time and values, null where a cell is empty.
+    """
+    import polars as pl
+
+    schema = {str(i): pl.Int64 if i == 0 else pl.Float64 for i in range(width)}
+    try:
+        frame = pl.read_csv(body, schema=schema, has_header=False, quote_char=None)
+    except pl.exceptions.PolarsError:
+        return None
+    # Short rows and empty lines come back as nulls, without an error: only counting tells them apart.
+    full = body.count(b",") == frame.height * (width - 1) and body.count(b"\n") == frame.height
+    timed = frame[_STEP].null_count() == 0 and frame[_WALL_TIME].null_count() == 0
+    return frame if full and timed else None
+
+
+def _salvage(path: Path, body: bytes, at: int, width: int, problems: list[Problem]) -> list[pl.DataFrame]:
+    """The rows of `body` that can be read; the others are named in `problems`. `at`: its offset in the file.
+
+    Halving finds few bad rows fast, and leaves the judgement of what a row is to one parser.
+    """
+    frame = _parse(body, width)
+    if frame is not None:
+        return [frame]
+    if body.count(b"\n") == 1:
+        problems.append(Problem(path, f"not a row of {width} numbers; it was left out", at))
+        return []
+    half = body.find(b"\n", len(body) // 2, len(body) - 1) + 1 or body.rfind(b"\n", 0, len(body) // 2) + 1
+    first = _salvage(path, body[:half], at, width, problems)
+    return first + _salvage(path, body[half:], at + half, width, problems)

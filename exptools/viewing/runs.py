@@ -1,0 +1,194 @@
+"""Finding runs: which directories below the given paths are runs, and which files are theirs.
+
+The tree may change while it is walked: what has vanished since it was listed was never there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from exptools import rundir
+from exptools.errors import ViewError
+from exptools.viewing.problem import Problem
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one run lies.
+
+    path: the directory the run is known by. home: the directory whose config and status are the run's; it
+    differs from `path` for event files in a sub-directory of a run, and `part` is that sub-directory then.
+    events: its event files, oldest first (as far as their names tell).
+    """
+
+    name: str
+    path: Path
+    home: Path
+    part: str
+    events: tuple[Path, ...]
+
+    @property
+    def progress(self) -> Path:
+        """Where progress.csv is if the run has one."""
+        return self.path / rundir.PROGRESS
+
+
+@dataclass(frozen=True)
+class Found:
+    """The runs below some paths, in natural order of their names, and what could not be looked into."""
+
+    places: tuple[Place, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass
+class _Home:
+    """A run while its directory is being walked; parts are sub-directories with event files."""
+
+    path: Path
+    events: list[Path]
+    parts: list[tuple[Path, list[Path]]] = field(default_factory=list)
+
+
+@dataclass
+class _Walk:
+    homes: list[_Home] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    visited: set[tuple[int, int]] = field(default_factory=set)  # device and inode
+    links: list[tuple[Path, _Home | None]] = field(default_factory=list)
+
+
+@dataclass
+class _Listing:
+    events: list[Path] = field(default_factory=list)
+    directories: list[Path] = field(default_factory=list)
+    links: list[Path] = field(default_factory=list)
+
+
+def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
+    """The runs at and below `paths`, at any depth.
+
+    A directory is a run if it holds one of the files of rundir.is_run, or event files and no directory above
+    it is a run. Event files in a sub-directory of a run are the run's if they are all it has; otherwise each
+    such sub-directory is a run of its own, named run/sub, with the config and status of the enclosing run.
+    Hidden directories are passed over; symbolic links are followed, each directory is visited once.
+
+    Raises:
+        ViewError: a path does not exist or is not a directory, or there is no run at all.
+    """
+    if not paths:
+        raise ViewError("no path was given; give a directory that holds runs, for example multirun/")
+    roots = [_existing(Path(path)) for path in paths]
+    walk = _Walk()
+    for root in roots:
+        _visit(walk, root, None)
+    while walk.links:  # last, so that a run is known by its real directory where that was walked too
+        _visit(walk, *walk.links.pop(0))
+    if not walk.homes:
+        given = ", ".join(map(str, roots))
+        held = f"; {walk.problems[0]}" if walk.problems else ""
+        raise ViewError(
+            f"no runs below {given}: a run directory holds {rundir.STATUS}, {rundir.PROGRESS}, "
+            f"{rundir.VARIANT}, {rundir.HYDRA}/ or TensorBoard event files; give a directory above some{held}"
+        )
+    return Found(tuple(_named(roots, walk.homes)), tuple(walk.problems))
+
+
+def natural(text: str) -> list[list[tuple[int, int, str]]]:
+    """A sort key under which 2 comes before 10, path component by path component."""
+    return [[_token(t) for t in re.split(r"(\d+)", part) if t] for part in text.split("/")]
+
+
+def _token(text: str) -> tuple[int, int, str]:
+    return (0, int(text), text) if text.isdecimal() else (1, 0, text)
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise ViewError(f"{path} does not exist; give a directory that holds runs, for example multirun/")
+    if not path.is_dir():
+        raise ViewError(f"{path} is a file; give the directory that holds it ({path.parent})")
+    return path
+
+
+def _visit(walk: _Walk, top: Path, home: _Home | None) -> None:
+    stack = [(top, home)]
+    while stack:
+        path, above = stack.pop()
+        listing = _list(walk, path)
+        if listing is None:
+            continue
+        here = _belonging(walk, path, listing.events, above)
+        walk.links += [(link, here) for link in listing.links]
+        stack += [(directory, here) for directory in listing.directories]
+
+
+def _belonging(walk: _Walk, path: Path, events: list[Path], above: _Home | None) -> _Home | None:
+    """The run that `path` and what is below it belongs to."""
+    if rundir.is_run(path) or (events and above is None):
+        home = _Home(path, events)
+        walk.homes.append(home)
+        return home
+    if events and above is not None:
+        above.parts.append((path, events))
+    return above
+
+
+def _list(walk: _Walk, path: Path) -> _Listing | None:
+    """What `path` holds; None if it was visited before, has vanished or cannot be looked into."""
+    listing = _Listing()
+    try:
+        identity = os.stat(path)
+        if (identity.st_dev, identity.st_ino) in walk.visited:
+            return None
+        walk.visited.add((identity.st_dev, identity.st_ino))
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    _sort_in(listing, path, entry)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        walk.problems.append(Problem.of_os(path, error))
+        return None
+    listing.events.sort(key=lambda p: natural(p.name))
+    return listing
+
+
+def _sort_in(listing: _Listing, path: Path, entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        listing.directories.append(path / entry.name)
+    elif entry.is_symlink() and entry.is_dir():
+        listing.links.append(path / entry.name)
+    elif rundir.EVENTS_INFIX in entry.name and entry.is_file():
+        listing.events.append(path / entry.name)
+
+
+def _named(roots: list[Path], homes: list[_Home]) -> list[Place]:
+    """The places of `homes`, named by their path below the root (below what several roots share)."""
+    absolute = [os.path.abspath(root) for root in roots]
+    base = os.path.commonpath(absolute)
+    if any(os.path.abspath(home.path) == base for home in homes):
+        base = os.path.dirname(base)  # a run that was itself given is known by its own name
+    return sorted((p for home in homes for p in _places(home, base)), key=lambda p: natural(p.name))
+
+
+def _places(home: _Home, base: str) -> Iterator[Place]:
+    own = home.events
+    parts = home.parts
+    if not own and len(parts) == 1 and not (home.path / rundir.PROGRESS).exists():
+        own, parts = parts[0][1], []
+    yield Place(_name(home.path, base), home.path, home.path, "", tuple(own))
+    for path, events in parts:
+        part = _name(path, os.path.abspath(home.path))
+        yield Place(f"{_name(home.path, base)}/{part}", path, home.path, part, tuple(events))
+
+
+def _name(path: Path, base: str) -> str:
+    """`path` below `base`; bytes of a file name that are not UTF-8 are written as escapes."""
+    relative = Path(os.path.relpath(os.path.abspath(path), base)).as_posix()
+    return relative.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,459 @@
+"""exptools-view, as it is typed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from view_files import hydra_run, progress_text, sweep, write_run
+
+from exptools import rundir
+from exptools.rundir import State
+from exptools.viewing import cli
+
+COMMAND = [sys.executable, "-m", "exptools.viewing.cli"]
+TABLE = """\
+run	state	duration_s	model.name	seed	loss	error
+0	COMPLETED	12.500	small	0	0	-
+1	COMPLETED	12.500	small	1	0.125	-
+2	COMPLETED	12.500	large	0	0.25	-
+3	FAILED	2.000	large	1	0.375	ValueError: too big
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return sweep(tmp_path / "multirun")
+
+
+@pytest.fixture
+def view(capsys: pytest.CaptureFixture[str]) -> object:
+    """Runs the command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*args: object) -> tuple[int, str, str]:
+        code = cli.main(list(map(str, args)))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def failure(tree: Path) -> str:
+    return f"3 FAILED: ValueError: too big (log: {tree}/3/stdout.log)\n"
+
+
+def test_the_table_is_tab_separated_when_piped(tree: Path, view) -> None:
+    assert view(tree) == (0, TABLE, failure(tree))
+
+
+def test_a_process_of_its_own_says_the_same(tree: Path) -> None:
+    ran = subprocess.run([*COMMAND, tree], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, TABLE, failure(tree))
+
+
+def test_tags_and_columns_are_chosen(tree: Path, view) -> None:
+    write_run(tree / "0", {"loss": [1.0], "acc": [0.123456789]}, config={"seed": 0})
+
+    assert view(tree, "--columns", "acc", "state", "--tags", "a*")[:2] == (
+        0,
+        "run\tacc\tstate\n0\t0.12346\tCOMPLETED\n1\t-\tCOMPLETED\n2\t-\tCOMPLETED\n3\t-\tFAILED\n",
+    )
+
+
+def test_a_missing_key_and_a_bare_hydra_run_in_the_table(tmp_path: Path, view) -> None:
+    hydra_run(tmp_path / "0", "lr: 1\ndrop: null")
+    hydra_run(tmp_path / "1", "lr: 1")
+
+    assert view(tmp_path) == (
+        0,
+        "run\tstate\tduration_s\tdrop\n0\t-\t-\tnull\n1\t-\t-\t(missing)\n",
+        "",
+    )
+
+
+def test_a_cell_cannot_break_the_table(tmp_path: Path, view) -> None:
+    write_run(tmp_path / "0", {"a\tb\x1b[31m": [1.0]}, config={"x": "1\n2"})
+    write_run(tmp_path / "1", config={"x": "\u00e9"}, state=State.FAILED, error="two\nlines")
+
+    out = view(tmp_path)[1]
+
+    assert out.splitlines() == [
+        "run\tstate\tduration_s\tx\ta\\tb\\x1b[31m\terror",
+        "0\tCOMPLETED\t12.500\t1\\n2\t1\t-",
+        "1\tFAILED\t12.500\té\t-\ttwo\\nlines",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"state": State.FAILED, "exit_code": 3}, "0 FAILED: exit code 3 (log: {run})"),
+        ({"state": State.FAILED, "exit_code": -9}, "0 FAILED: killed by SIGKILL (log: {run})"),
+        ({"state": State.FAILED, "exit_code": -200}, "0 FAILED: killed by signal 200 (log: {run})"),
+        ({"state": State.TIMEOUT}, "0 TIMEOUT (log: {run})"),
+        ({"state": State.RUNNING, "heartbeat": 1010.0, "end": None}, "0 STALE (log: {run})"),
+        ({"state": State.COMPLETED}, ""),
+        ({"state": State.QUEUED}, ""),
+    ],
+)
+def test_what_ended_badly_is_told_below_the_table(tmp_path: Path, view, status: dict, told: str) -> None:
+    run = write_run(tmp_path / "0", **status)
+
+    code, _, err = view(tmp_path)
+
+    assert (code, err.removesuffix("\n")) == (0, told.format(run=run))
+
+
+def test_hydra_s_log_is_named_where_there_is_no_other(tmp_path: Path, view) -> None:
+    run = write_run(tmp_path / "0", state=State.FAILED, error="E")
+    (run / "train.log").touch()
+
+    assert view(tmp_path)[2] == f"0 FAILED: E (log: {run}/train.log)\n"
+
+
+def test_hidden_keys_are_told(tmp_path: Path, view) -> None:
+    for i in (0, 1):
+        write_run(tmp_path / str(i), config={"log_dir": f"/{i}"})
+
+    assert view(tmp_path)[2] == (
+        "exptools-view: not shown, as every run has its own: log_dir; to see it add it to --columns\n"
+    )
+
+
+def terminal(args: list[object], columns: int) -> tuple[str, str]:
+    """What a terminal of that width shows: stdout with its colours taken out, stderr."""
+    import re
+
+    main, side = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, args)], stdout=side, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    os.close(side)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(main, 65536)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(main)
+    _, err = process.communicate()
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n"), err
+
+
+def test_a_terminal_gets_what_fits(tree: Path) -> None:
+    wide, wide_notes = terminal([tree], 80)
+    narrow, narrow_notes = terminal([tree], 34)
+
+    assert [line.rstrip() for line in wide.splitlines()] == [
+        "run  state      duration  model  seed   loss",
+        "─" * 44,
+        "0    COMPLETED      12 s  small  0         0",
+        "1    COMPLETED      12 s  small  1     0.125",
+        "2    COMPLETED      12 s  large  0      0.25",
+        "3    FAILED        2.0 s  large  1     0.375",
+    ]
+    assert wide_notes == failure(tree)
+    assert narrow.splitlines()[0].split() == ["run", "state", "duration", "model"]
+    assert narrow_notes == (
+        "exptools-view: 2 more columns do not fit: seed, loss; "
+        "choose with --tags or --columns, or pipe to see all\n" + failure(tree)
+    )
+
+
+def test_what_only_repeats_other_keys_is_the_first_to_go(tmp_path: Path) -> None:
+    for i, sizes in enumerate(["[1, 2, 3]", "[4, 5, 6]"]):
+        write_run(tmp_path / str(i), {"loss": [0.5]}, config={"m": {"sizes": sizes, "name": f"n{i}"}})
+
+    shown, notes = terminal([tmp_path], 42)
+
+    assert shown.splitlines()[0].split() == ["run", "state", "duration", "m", "loss"]
+    assert "1 more column does not fit: m.sizes;" in notes
+
+
+CSV_HEAD = "run,model.name,seed,tag,step,wall_time,value"
+
+
+def test_every_frame_goes_to_stdout(tree: Path, view) -> None:
+    code, out, err = view(tree, "--csv")
+
+    head, *rows = csv.reader(io.StringIO(out))
+    assert (code, err, ",".join(head)) == (0, "", CSV_HEAD)
+    assert rows[4] == ["1", "small", "1", "loss", "1", "1001.0", "0.5"]
+    assert len(rows) == 12
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--csv", "TREE"],
+        ["TREE", "--csv"],
+        ["--csv", "-", "TREE"],
+        ["--csv", "--tags", "loss", "--", "TREE"],
+        ["--csv", "--tags", "loss", "TREE"],
+        ["TREE/0", "--csv", "TREE"],
+        ["TREE/0", "--csv", "-", "TREE"],
+    ],
+)
+def test_a_path_after_csv_is_a_path(tree: Path, view, words: list[str]) -> None:
+    code, out, _ = view(*(word.replace("TREE", str(tree)) for word in words))
+
+    assert (code, out.splitlines()[0], len(out.splitlines())) == (0, CSV_HEAD, 13)
+
+
+def test_a_csv_file(tree: Path, view) -> None:
+    out = tree / "all.csv"
+
+    assert view("--csv", out, tree) == (0, "", f"exptools-view: wrote {out}\n")
+    assert out.read_text() == view(tree, "--csv")[1]
+
+
+def test_no_frames_are_a_csv_with_its_header(tmp_path: Path, view) -> None:
+    write_run(tmp_path / "0")
+
+    assert view("--csv", tmp_path) == (0, "run,tag,step,wall_time,value\n", "")
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", {"loss": [i / 3 for i in range(100_000)]})
+    command = f"{sys.executable} -m exptools.viewing.cli --csv {tmp_path} | head -1; echo ${{PIPESTATUS[0]}}"
+
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+
+    assert (ran.stdout, ran.stderr) == ("run,tag,step,wall_time,value\n0\n", "")
+
+
+def test_a_figure_is_drawn(tree: Path, view) -> None:
+    out = tree / "f.png"
+
+    assert view("--plot", "loss", tree, "-o", out) == (
+        0,
+        "",
+        "exptools-view: loss: 1 of 4 runs not completed, drawn as far as they go: 3 (FAILED)\n"
+        f"exptools-view: wrote {out}\n",
+    )
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path / "0", {"train/loss": [1.0], "acc %": [0.5]})
+    monkeypatch.chdir(tmp_path)
+
+    assert view("0", "--plot", "train/loss")[2] == "exptools-view: wrote train_loss.pdf\n"
+    assert view("--plot", "train/loss", "acc*", "0")[2] == "exptools-view: wrote train_loss-acc.pdf\n"
+    assert Path("train_loss.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (
+            ["nowhere"],
+            "nowhere does not exist; give a directory that holds runs, for example multirun/",
+        ),
+        ([], "no path was given; give a directory that holds runs, for example multirun/"),
+        (
+            ["--csv", "nowhere"],
+            "nowhere does not exist; give a directory that holds runs, for example multirun/",
+        ),
+        (
+            ["empty"],
+            "no runs below empty: a run directory holds status.json, progress.csv, variant_config.json, "
+            ".hydra/ or TensorBoard event files; give a directory above some",
+        ),
+        (["multirun", "--tags", "los"], "no run has a tag 'los'; did you mean 'loss'? The tags are: loss"),
+        (
+            ["multirun", "--csv", "--tags", "los"],
+            "no run has a tag 'los'; did you mean 'loss'? The tags are: loss",
+        ),
+        (["multirun", "--plot", "acc"], "no run has a tag 'acc'. The tags are: loss"),
+        (
+            ["multirun", "--columns", "stat"],
+            "no run has a column 'stat'; did you mean 'state'? "
+            "The columns are: duration_s, epochs, error, loss, model.name, run, seed, state",
+        ),
+        (["multirun", "--csv", "no/x.csv"], "cannot write no/x.csv: there is no directory no; make it first"),
+        (
+            ["multirun", "--plot", "loss", "-o", "x.jpg"],
+            "cannot write x.jpg: the ending '.jpg'; a figure can be .pdf, .png, .svg",
+        ),
+        (
+            ["multirun", "--plot", "loss", "-o", "d.pdf"],
+            "cannot write d.pdf: it is a directory; give the name of a file",
+        ),
+        (["multirun", "-o", "x.pdf"], "-o x.pdf names the file of a figure, but there is no --plot TAG"),
+        (["multirun", "--plots"], "unrecognized arguments: --plots; see exptools-view --help"),
+        (["--plot"], "argument --plot: expected at least one argument; see exptools-view --help"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(
+    tree: Path, view, monkeypatch: pytest.MonkeyPatch, words: list[str], error: str
+) -> None:
+    monkeypatch.chdir(tree.parent)
+    Path("empty").mkdir()
+    Path("d.pdf").mkdir()
+
+    assert view(*words) == (2, "", f"exptools-view: error: {error}\n")
+    assert sorted(os.listdir()) == ["d.pdf", "empty", "multirun"]
+
+
+def test_a_full_disk_is_told(tree: Path, view) -> None:
+    assert view(tree, "--csv", "/dev/full") == (
+        2,
+        "",
+        "exptools-view: error: cannot write /dev/full: No space left on device; give another file\n",
+    )
+
+
+def test_what_cannot_be_read_is_named_and_makes_1(tree: Path, view) -> None:
+    (tree / "0" / rundir.PROGRESS).write_text("step,wall_time,loss\n" + "bad\n" * 8)
+    (tree / "1" / rundir.PROGRESS).write_text("step,wall_time,loss\n0,1.0,0.5\n1,2.")
+
+    code, out, err = view(tree, "--csv")
+
+    assert (code, len(out.splitlines())) == (1, 8)
+    bad = f"exptools-view: {tree}/0/progress.csv"
+    assert err.splitlines() == [
+        *(f"{bad}, offset {20 + 4 * i}: not a row of 3 numbers; it was left out" for i in range(5)),
+        f"{bad}: 3 more places that cannot be read, the last at offset 48",
+        f"exptools-view: {tree}/1/progress.csv, offset 30: "
+        "the last row is torn: it has no line end and was left out",
+    ]
+
+
+def test_problems_are_named_even_when_the_question_was_wrong(tree: Path, view) -> None:
+    (tree / "0" / rundir.STATUS).write_text("{")
+
+    code, _, err = view(tree, "--tags", "x")
+
+    assert code == 2
+    assert [line.split(": ")[1] for line in err.splitlines()] == [f"{tree}/0/status.json", "error"]
+
+
+def test_control_c_ends_it_without_a_word(tree: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(options: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupted)
+
+    assert view(tree) == (130, "", "")
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from view_files import progress_text, write_run
+from exptools.rundir import State
+root = Path(sys.argv[1])
+for i in range(20_000):
+    now = time.time()
+    run = write_run(root / str(i % 40), state=State.RUNNING, start=now, heartbeat=now, end=None)
+    with open(run / "progress.csv", "a") as file:
+        if file.tell() == 0:
+            file.write("step,wall_time,loss\\n")
+        for step in range(50):
+            file.write(f"{step},1.0,0.")
+            file.flush()
+            file.write("5\\n")
+    time.sleep(0.002)
+"""
+
+
+def test_a_tree_is_read_while_it_grows(tmp_path: Path, view) -> None:
+    root = write_run(tmp_path / "sweep" / "first", {"loss": [0.5]}).parent
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(root), str(Path(__file__).parent)])
+    try:
+        deadline = time.monotonic() + 30
+        while len(list(root.iterdir())) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        counts = []
+        for _ in range(8):
+            code, out, err = view(root, "--csv")
+            rows = list(csv.reader(io.StringIO(out)))
+            assert (code, err) == (0, "")
+            assert {row[-1] for row in rows[1:]} == {"0.5"}
+            counts.append(len(rows))
+            assert view(root)[0] == 0
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
+
+
+def test_a_pipe_that_cannot_say_unicode(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", {"é": [1.0]})
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+
+    table = subprocess.run([*COMMAND, tmp_path], capture_output=True, env=environment, check=True)
+    frames = subprocess.run([*COMMAND, "--csv", tmp_path], capture_output=True, env=environment, check=True)
+
+    assert table.stdout.splitlines()[0] == rb"run	state	duration_s	\xe9"
+    assert frames.stdout.decode().splitlines()[1].split(",")[1] == "é"
+
+
+def test_help_is_short_and_quick(tmp_path: Path) -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        ran = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - start)
+
+    assert ran.stdout.startswith("usage: exptools-view ")
+    assert len(ran.stdout.splitlines()) < 48
+    assert min(times) < 0.5  # some 0.06 s on an idle machine
+
+
+def test_importing_it_loads_nothing_heavy_and_none_of_the_other_concepts() -> None:
+    code = "import sys, exptools.viewing, exptools.viewing.cli; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = {".".join(name.split(".")[:2]) for name in ran.stdout.split()}
+    heavy = {"pandas", "polars", "matplotlib", "tensorboard", "numpy", "omegaconf", "rich", "torch"}
+    assert loaded & (heavy | {"exptools.logging", "exptools.launching"}) == set()
+
+
+def test_drawing_and_reading_load_none_of_the_other_concepts(tree: Path) -> None:
+    code = (
+        "import sys; from exptools.viewing import cli;"
+        "cli.main(sys.argv[1:]); print(*(m for m in sys.modules if m.startswith('exptools')))"
+    )
+    args = [sys.executable, "-c", code, str(tree), "--plot", "loss", "-o", str(tree / "f.png")]
+    ran = subprocess.run(args, capture_output=True, text=True, check=True)
+
+    loaded = {".".join(name.split(".")[:2]) for name in ran.stdout.split()}
+    assert "exptools.viewing" in loaded
+    assert loaded & {"exptools.logging", "exptools.launching"} == set()
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+
+    assert (ended.value.code, capsys.readouterr().out.split()[0]) == (0, "exptools")
+
+
+def test_helpers_write_what_the_logger_writes() -> None:
+    from exptools.formats.progress import encode_header, encode_rows
+    from exptools.formats.rows import Row
+
+    tags = ["a", 'b,"\n']
+    rows = [Row(1, 2.5, ("a", tags[1]), (0.1, float("nan"))), Row(2, 3.5, ("a",), (float("inf"),))]
+    text = encode_header(tags) + encode_rows(rows, {"a": 0, tags[1]: 1})
+
+    assert progress_text(tags, [(1, 2.5, [0.1, float("nan")]), (2, 3.5, [float("inf"), None])]) == text

@@ -1,0 +1,235 @@
+"""What differs, groups, labels and the mean over seeds."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+import pytest
+
+from exptools.viewing import compare
+from exptools.viewing.compare import MISSING, Group, Member
+
+NAN = float("nan")
+
+
+def test_flattened_keys_are_dotted_and_stay_apart() -> None:
+    config = {"a": {"b": 1, "c": {"d": [1, {"e": 2}]}}, "a.b": 2, "empty": {}, 3: None}
+
+    assert compare.flatten(config) == {
+        "a.b": 1,
+        "a.c.d": [1, {"e": 2}],
+        '"a.b"': 2,
+        "empty": {},
+        "3": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1, 1.0, True),
+        (NAN, NAN, True),
+        ([1, 2.0], [1.0, 2], True),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        (1, True, False),
+        (0, False, False),
+        (1, "1", False),
+        (None, "null", False),
+        (None, MISSING, False),
+        (NAN, "nan", False),
+        ([1, 2], [2, 1], False),
+        ([], {}, False),
+        (2**53, 2**53 + 1, False),
+    ],
+)
+def test_what_counts_as_the_same(one: object, other: object, same: bool) -> None:
+    differ = compare.differing([{"k": one}, {"k": other}])
+
+    assert differ == ([] if same else ["k"])
+
+
+def test_a_missing_key_differs_from_everything() -> None:
+    assert compare.differing([{"a": None, "b": 1}, {"b": 1}]) == ["a"]
+    assert compare.differing([{"a": 1}]) == compare.differing([]) == []
+
+
+@pytest.mark.parametrize("key", ["seed", "env.seed", "rng_seed", "a.torch-seed", "SEED", "random_state"])
+def test_seeds(key: str) -> None:
+    assert compare.is_seed(key) and compare.is_seed_like(key)
+
+
+@pytest.mark.parametrize("key", ["run_id", "log_dir", "hydra.job_num", "paths.output_dir"])
+def test_bookkeeping(key: str) -> None:
+    assert compare.is_bookkeeping(key) and compare.is_seed_like(key) and not compare.is_seed(key)
+
+
+@pytest.mark.parametrize("key", ["seeds", "seed.size", "reseed", "seedling", "lr", "dir", "n_seeds"])
+def test_other_keys_are_settings(key: str) -> None:
+    assert not compare.is_seed_like(key)
+
+
+def test_groups_are_runs_that_differ_in_the_seed_alone() -> None:
+    members = [
+        Member("0", {"lr": 0.1, "seed": 0, "log_dir": "/0"}),
+        Member("1", {"lr": 0.01, "seed": 0, "log_dir": "/1"}),
+        Member("2", {"lr": 0.1, "seed": 1, "log_dir": "/2"}),
+    ]
+
+    assert compare.grouped(members) == [
+        Group("0.1", {"lr": 0.1}, ("0", "2"), seeds=True),
+        Group("0.01", {"lr": 0.01}, ("1",)),
+    ]
+
+
+def test_a_single_group_needs_no_label() -> None:
+    assert compare.grouped([Member("0", {"a": 1}), Member("1", {"a": 1})]) == [Group("", {}, ("0", "1"))]
+    assert compare.grouped([Member("0", {"seed": 1}), Member("1", {"seed": 2})]) == [
+        Group("", {}, ("0", "1"), seeds=True)
+    ]
+
+
+def test_runs_of_unknown_config_repeat_nothing() -> None:
+    members = [Member("a", None), Member("b", None), Member("c", {"lr": 1})]
+
+    assert [(g.label, g.runs) for g in compare.grouped(members)] == [
+        *(("a", ("a",)), ("b", ("b",)), ("c", ("c",))),
+    ]
+
+
+def test_event_directories_of_a_run_are_kept_apart() -> None:
+    members = [
+        Member(f"{i}/{part}" if part else str(i), {"seed": i}, part) for i in (0, 1) for part in ("", "val")
+    ]
+
+    assert [(g.label, g.runs) for g in compare.grouped(members)] == [
+        *(("0", ("0", "1")), ("val", ("0/val", "1/val"))),
+    ]
+
+
+def test_labels_are_made_of_the_fewest_keys() -> None:
+    sizes = {"small": [32], "large": [256, 256]}
+    configs = [
+        {"run_label": f"{m}-with-{lr}", "model.hidden": sizes[m], "model.name": m, "model.depth": d, "lr": lr}
+        for m, d in (("small", 1), ("large", 2))
+        for lr in (0.1, 0.01)
+    ]
+
+    groups = compare.grouped([Member(str(i), c) for i, c in enumerate(configs)])
+
+    assert compare.telling(configs) == ["model.depth", "lr"]
+    assert [g.label for g in groups] == ["1, 0.1", "1, 0.01", "2, 0.1", "2, 0.01"]
+    assert groups[0].settings == {"model.depth": 1, "lr": 0.1}
+
+
+def test_a_missing_key_is_shown_as_missing() -> None:
+    groups = compare.grouped([Member("0", {"drop": 0.5}), Member("1", {})])
+
+    assert [g.label for g in groups] == ["0.5", "(missing)"]
+
+
+def test_a_long_value_is_shortened() -> None:
+    groups = compare.grouped([Member("0", {"a": "x" * 50 + "END"}), Member("1", {"a": "y"})])
+
+    assert [g.label for g in groups] == ["x" * 11 + "…" + "x" * 9 + "END", "y"]
+
+
+def test_groups_are_ordered_by_their_settings() -> None:
+    values = [10, 9.5, "b", "a10", "a2", True]
+    groups = compare.grouped([Member(str(v), {"k": v}) for v in values])
+
+    assert [g.label for g in sorted(groups, key=compare.by_settings)] == [
+        *("9.5", "10", "a2", "a10", "b", "true"),
+    ]
+
+
+def test_short_names_are_as_short_as_they_can_be() -> None:
+    keys = ["optimizer.lr", "model.lr", "model.name", "data.name", "seed", "a.b.c", "name", "b.c"]
+
+    assert compare.short_names(keys) == {
+        "optimizer.lr": "optimizer.lr",
+        "model.lr": "model.lr",
+        "model.name": "model",
+        "data.name": "data",
+        "seed": "seed",
+        "a.b.c": "a.b.c",
+        "name": "name",
+        "b.c": "b.c",
+    }
+
+
+def test_values_as_text() -> None:
+    values = ["a b", 1, 0.1, True, None, [1, "é"], {}, MISSING, compare.UNKNOWN]
+
+    assert [compare.text(v) for v in values] == [
+        *("a b", "1", "0.1", "true", "null", '[1, "é"]', "{}", "(missing)", "-"),
+    ]
+
+
+def test_names_match_exactly_or_as_globs() -> None:
+    assert compare.matches("loss[0]", ["loss[0]"])
+    assert compare.matches("train/loss", ["acc", "train/*"])
+    assert not compare.matches("train/loss", ["loss", "Train/*"])
+
+
+def test_what_matches_nothing_is_told_with_near_names() -> None:
+    tags = ["train/loss", "test/accuracy", "lr"]
+    rest = "The tags are: lr, test/accuracy, train/loss"
+
+    assert compare.unmatched("tag", ["lr", "t*"], tags) is None
+    assert compare.unmatched("tag", ["lr", "train/lss"], tags) == (
+        f"no run has a tag 'train/lss'; did you mean 'train/loss'? {rest}"
+    )
+    assert compare.unmatched("tag", ["Accuracy"], tags) == (
+        f"no run has a tag 'Accuracy'; did you mean 'test/accuracy'? {rest}"
+    )
+    assert compare.unmatched("tag", ["zzz"], tags) == f"no run has a tag 'zzz'. {rest}"
+    assert compare.unmatched("tag", ["zzz"], []) == "no run has a tag 'zzz': there are no tags at all yet"
+
+
+def test_long_lists_say_how_many_more() -> None:
+    assert compare.listed(["a", "b", "c"], most=2) == "a, b and 1 more"
+
+
+def test_column_names_that_are_taken_get_a_prefix() -> None:
+    assert compare.distinct(["lr", "step", "config.step", "value"], {"step", "value"}, "config.") == [
+        *("lr", "config.config.step", "config.step", "config.value"),
+    ]
+
+
+def curve(*points: tuple[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    steps, values = zip(*points, strict=True) if points else ((), ())
+    return np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64)
+
+
+def test_the_mean_is_over_the_runs_whose_range_holds_the_point() -> None:
+    one = curve((0, 0.0), (10, 10.0))
+    two = curve((0, 4.0), (4, 8.0))
+    three = curve((4, 3.0))
+
+    got = compare.aggregate([one, two, three, curve()])
+
+    assert got.step.tolist() == [0, 4, 10]
+    assert got.n.tolist() == [2, 3, 1]
+    assert got.mean.tolist() == [2.0, 5.0, 10.0]
+    assert got.sd[:2].tolist() == pytest.approx([statistics.stdev([0, 4]), statistics.stdev([4, 8, 3])])
+    assert np.isnan(got.sd[2])
+
+
+def test_steps_need_not_be_in_order_and_the_last_of_a_step_counts() -> None:
+    got = compare.aggregate([curve((2, 2.0), (0, 9.0), (1, 1.0), (0, 5.0))])
+
+    assert (got.step.tolist(), got.mean.tolist()) == ([0, 1, 2], [5.0, 1.0, 2.0])
+
+
+def test_nan_stays_nan() -> None:
+    got = compare.aggregate([curve((0, 1.0), (1, NAN), (2, 3.0)), curve((0, 1.0), (1, 1.0), (2, 1.0))])
+
+    assert np.isnan(got.mean).tolist() == [False, True, False]
+    assert got.n.tolist() == [2, 2, 2]
+
+
+def test_infinities_do_not_warn() -> None:
+    got = compare.aggregate([curve((0, float("inf")), (1, 1.0)), curve((0, float("-inf")), (1, 1.0))])
+
+    assert np.isnan(got.mean).tolist() == [True, False]

@@ -1,0 +1,116 @@
+"""Configs and states, of exptools and of a bare Hydra tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from view_files import hydra_run, write_run
+
+from exptools import rundir
+from exptools.rundir import State
+from exptools.viewing.readers import config, status
+
+
+def test_the_resolved_config_counts(tmp_path: Path) -> None:
+    hydra_run(tmp_path / "0", "lr: 2")
+    write_run(tmp_path / "0", config={"lr": 1})
+
+    assert config.read(tmp_path / "0") == config.ConfigReading({"lr": 1})
+
+
+def test_hydra_configs_are_resolved_as_far_as_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHO", "the reader, not the run")
+    text = (
+        "a: ${b}\nb: 1e-3\nc: ${now:%Y}\nd: [1, '${b}', {x: '${nope}'}]\n1: x\ne: ${oc.env:WHO}\nf: ???\n"
+        "g: ${sub}\nsub: {k.v: '${b}', u: '${.k}', k: 3}\nh: x_${b}\nn: null\n"
+    )
+
+    read = config.read(hydra_run(tmp_path / "0", text))
+
+    assert read.problems == ()
+    assert read.config == {
+        "a": 0.001,
+        "b": 0.001,
+        "c": "${now:%Y}",
+        "d": [1, 0.001, {"x": "${nope}"}],
+        "1": "x",
+        "e": "${oc.env:WHO}",
+        "f": "???",
+        "g": {"k.v": 0.001, "u": 3, "k": 3},
+        "sub": {"k.v": 0.001, "u": 3, "k": 3},
+        "h": "x_0.001",
+        "n": None,
+    }
+
+
+def test_no_config_is_unknown_and_an_empty_one_is_empty(tmp_path: Path) -> None:
+    assert config.read(tmp_path) == config.ConfigReading(None)
+    assert config.read(hydra_run(tmp_path / "0", "")) == config.ConfigReading({})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("a: [1\n", "not YAML, perhaps half written (while parsing"),
+        ("a: ${\n", "not YAML, perhaps half written ("),
+        ("- 1\n", "not a config (a list, not a mapping)"),
+    ],
+)
+def test_a_broken_hydra_config_is_named(tmp_path: Path, content: str, reason: str) -> None:
+    run = hydra_run(tmp_path / "0", content)
+
+    read = config.read(run)
+
+    (problem,) = map(str, read.problems)
+    assert read.config is None
+    assert problem.startswith(f"{run}/.hydra/config.yaml: {reason}")
+    assert "\n" not in problem
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    run = hydra_run(tmp_path / "0", "")
+    (run / ".hydra/config.yaml").write_bytes(b"a: \xff\n")
+
+    (problem,) = config.read(run).problems
+
+    assert str(problem) == f"{run}/.hydra/config.yaml, offset 3: not UTF-8 text"
+
+
+def test_a_half_written_json_is_named_and_hydra_s_config_taken(tmp_path: Path) -> None:
+    run = hydra_run(tmp_path / "0", "lr: 2")
+    (run / rundir.VARIANT).write_text('{"lr": ')
+
+    read = config.read(run)
+
+    assert read.config == {"lr": 2}
+    (problem,) = map(str, read.problems)
+    assert problem.startswith(f"{run}/variant_config.json: not JSON, perhaps half written (Expecting value")
+
+
+def test_a_json_that_is_no_config_is_named(tmp_path: Path) -> None:
+    (tmp_path / rundir.VARIANT).write_text("[1]")
+
+    assert [str(p) for p in config.read(tmp_path).problems] == [
+        f"{tmp_path}/variant_config.json: not a config (a list, not a mapping)"
+    ]
+
+
+def test_the_state_of_a_bare_tree_is_unknown(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "0", state=State.FAILED)
+
+    assert status.read(hydra_run(tmp_path / "1", "")) == status.StatusReading(None)
+    assert status.read(run).status == rundir.Status(State.FAILED, start=1000.0, end=1012.5)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"state": "DREAMING"}', "{}"])
+def test_a_broken_status_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / rundir.STATUS).write_text(content)
+
+    read = status.read(tmp_path)
+
+    (problem,) = map(str, read.problems)
+    assert read.status is None
+    assert problem.startswith(f"{tmp_path}/status.json: not ")
