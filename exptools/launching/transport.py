@@ -18,6 +18,10 @@ from typing import Any
 import cloudpickle
 
 from exptools.errors import LaunchError
+from exptools.launching import main_module
+from exptools.launching.main_module import MainModule
+
+MAIN_NAMES = ("__main__", main_module.NAME)
 
 
 def dumps(value: Any, what: str) -> bytes:
@@ -60,22 +64,21 @@ def _name_of(obj: Any) -> tuple[str, str, int] | None:
     found: Any = sys.modules.get(module)
     if found is None or "<locals>" in name:
         return None
+    if module in MAIN_NAMES and main_module.describe() == MainModule():
+        return None  # a notebook or `python -c`: the job's process cannot import it, so it goes by value
     for part in name.split("."):
         found = getattr(found, part, None)
     depth = 0
     while found is not None:
         if found is obj:
             # The rest goes as it would anyway: by cloudpickle's own rules, by name.
-            return (module, name, depth) if depth or module in _MAIN else None
+            return (module, name, depth) if depth or module in MAIN_NAMES else None
         found, depth = getattr(found, "__wrapped__", None), depth + 1
     return None
 
 
-_MAIN = ("__main__", "__mp_main__")
-
-
 def _find(module: str, name: str, depth: int) -> Any:
-    found: Any = sys.modules["__main__"] if module in _MAIN else importlib.import_module(module)
+    found: Any = sys.modules["__main__"] if module in MAIN_NAMES else importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
     for _ in range(depth):

@@ -452,6 +452,38 @@ def test_what_the_user_sets_in_env_set_is_there_before_imports_and_wins(
     assert (tmp_path / "out" / "0" / "stdout.log").read_text() == "7 run-4\n"
 
 
+def test_a_program_that_has_no_file_works_too(tmp_path: Path) -> None:
+    program = dedent("""
+        from dataclasses import dataclass
+        from hydra._internal.hydra import Hydra
+        from hydra._internal.utils import create_config_search_path
+
+        @dataclass
+        class Result:
+            x: int
+
+        def task(cfg):
+            return Result(cfg.x)
+
+        if __name__ == "__main__":
+            hydra = Hydra.create_main_hydra2("t", create_config_search_path(None))
+            overrides = ["+x=3,4", "hydra/launcher=exptools", "hydra.sweep.dir=out"]
+            (batch,) = hydra.multirun(None, task, overrides)
+            print([r.return_value.x for r in batch])
+    """)
+
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=program,
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.splitlines()[-1] == "[3, 4]", done.stdout + done.stderr
+
+
 def test_what_cannot_be_pickled_is_named(tmp_path: Path, python: Command) -> None:
     (tmp_path / "collect.py").write_text(
         dedent("""

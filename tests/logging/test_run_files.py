@@ -492,10 +492,10 @@ def test_nan_and_infinities_are_kept(tmp_path: Path) -> None:
 
 
 def test_the_signal_of_a_process_without_a_run_is_left_alone(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    before, hook = signal.getsignal(signal.SIGTERM), sys.excepthook
     with logger_context(tmp_path, 0, "name"):
         during = signal.getsignal(signal.SIGTERM)
 
     assert during is not before
     assert signal.getsignal(signal.SIGTERM) is before
-    assert sys.excepthook is sys.__excepthook__
+    assert sys.excepthook is hook
