@@ -6,9 +6,10 @@ Results go to stdout, notes to stderr.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from exptools.errors import ExptoolsError, ViewError
@@ -51,18 +52,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a tag may hold what the terminal cannot show
     try:
-        code = _run(_parse(argv))
-        sys.stdout.flush()
-        return code
+        return _run(_parse(argv))
     except ExptoolsError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would flush stdout again at exit, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        _give_up_stdout()
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+@contextlib.contextmanager
+def _stdout() -> Iterator[None]:
+    """Around all that writes to stdout: that it takes no more (a full disk) is an error like any other."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up_stdout()
+        raise ViewError(f"cannot write to stdout: {error.strerror or error}") from error
+
+
+def _give_up_stdout() -> None:
+    """Python would flush stdout again at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -139,7 +155,8 @@ def _csv(runs: Runs, options: argparse.Namespace) -> None:
     from exptools.viewing.exporters import csv
 
     if options.csv == _STDOUT:
-        csv.write(sys.stdout.buffer, runs, options.tags)
+        with _stdout():
+            csv.write(sys.stdout.buffer, runs, options.tags)
         return
     runs.to_csv(options.csv, options.tags)
     _note(f"wrote {options.csv}")
@@ -171,14 +188,15 @@ def _table(runs: Runs, options: argparse.Namespace) -> None:
     from exptools.viewing.exporters import table
 
     summary = runs.summary(options.tags, options.columns)
-    if sys.stdout.isatty():
-        from rich.console import Console
+    left_out: Sequence[str] = ()
+    with _stdout():
+        if sys.stdout.isatty():
+            from rich.console import Console
 
-        left_out = table.show(summary, Console(file=sys.stdout, highlight=False))
-        _note_left_out(left_out)
-    else:
-        print(table.tab_separated(summary), end="")
-    sys.stdout.flush()
+            left_out = table.show(summary, Console(file=sys.stdout, highlight=False))
+        else:
+            print(table.tab_separated(summary), end="")
+    _note_left_out(left_out)
     _note_hidden(summary)
     for run in runs:
         _note_failure(run)

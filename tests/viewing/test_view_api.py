@@ -228,6 +228,24 @@ def test_a_broken_file_harms_no_other_run(tree: Path) -> None:
     assert runs.table()["state"].fillna("?").tolist() == ["COMPLETED", "COMPLETED", "?", "FAILED"]
 
 
+def test_a_directory_that_cannot_be_looked_into_is_a_problem(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def refusing(path: Path) -> object:
+        if path.name == "1":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refusing)
+        runs = load(tree)
+
+    assert [run.name for run in runs] == ["0", "2", "3"]
+    assert [str(p) for p in runs.problems] == [f"{tree}/1: cannot be read (Permission denied)"]
+
+
 @pytest.mark.parametrize(("age_s", "state"), [(0.0, "RUNNING"), (600.0, "STALE")])
 def test_a_running_run_may_be_half_written_and_a_stale_one_not(
     tmp_path: Path, age_s: float, state: str
@@ -321,17 +339,44 @@ def test_an_interrupted_export_leaves_the_old_file(tree: Path, monkeypatch: pyte
     assert sorted(p.name for p in tree.iterdir()) == ["0", "1", "2", "3", "out.csv"]
 
 
-def test_an_export_through_a_link_or_to_a_device(tree: Path) -> None:
+def test_an_export_through_a_link_replaces_what_it_names(tree: Path) -> None:
     (tree / "real.csv").write_text("old")
     (tree / "link.csv").symlink_to(tree / "real.csv")
-    runs = load(tree)
 
-    runs.to_csv(tree / "link.csv")
-    runs.to_csv("/dev/null")
+    load(tree).to_csv(tree / "link.csv")
 
     assert (tree / "link.csv").is_symlink()
     assert len((tree / "real.csv").read_text().splitlines()) == 13
-    assert not os.path.isfile("/dev/null")
+
+
+def test_an_export_to_a_pipe_leaves_the_pipe(tree: Path) -> None:
+    # A pipe stands for every device: were one of those replaced by a file, the machine would suffer.
+    pipe = tree / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # opened first, or the writer would wait for it
+    try:
+        load(tree).to_csv(pipe)
+        received = os.read(reader, 65536)
+    finally:
+        os.close(reader)
+
+    assert pipe.is_fifo()
+    assert len(received.splitlines()) == 13
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tree / "out.csv").write_text("old")
+    monkeypatch.setattr("exptools.viewing.exporters.csv.write", full)
+
+    with pytest.raises(ViewError) as caught:
+        load(tree).to_csv(tree / "out.csv")
+
+    assert str(caught.value) == f"cannot write {tree}/out.csv: No space left on device; give another file"
+    assert (tree / "out.csv").read_text() == "old"
+    assert sorted(p.name for p in tree.iterdir()) == ["0", "1", "2", "3", "out.csv"]
 
 
 def test_a_figure_has_a_line_per_setting(tree: Path, tmp_path: Path) -> None:
@@ -405,7 +450,9 @@ def test_tags_and_labels_are_shown_as_they_are(tmp_path: Path) -> None:
     drawn, (ax,) = load(tmp_path).plot("$\\alpha", file=tmp_path / "f.png")
 
     assert ax.get_ylabel() == "$\\alpha"
-    assert [t.get_text() for t in drawn.legends[0].get_texts()] == ["$x^2$", " _hidden", "a$b"]
+    texts = drawn.legends[0].get_texts()
+    assert [t.get_text() for t in texts] == ["$x^2$", " _hidden", "a$b"]
+    assert not any(t.get_parse_math() for t in (*texts, ax.yaxis.label))
 
 
 def test_what_the_font_cannot_show_is_told(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_flattened_keys_are_dotted_and_stay_apart() -> None:
     ("one", "other", "same"),
     [
         (1, 1.0, True),
-        (NAN, NAN, True),
+        (NAN, float("nan"), True),
         ([1, 2.0], [1.0, 2], True),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
         (1, True, False),

@@ -195,6 +195,7 @@ def test_a_corrupt_record_is_named_and_those_after_it_are_read(tmp_path: Path) -
 
     reading = events.read(path)
 
+    assert events.read(path, live=True).problems == reading.problems
     assert reading.curves["a"]["step"].to_list() == [1, 3, 4]
     assert [str(p) for p in reading.problems] == [
         f"{path}, offset {size}: the record fails its checksum and was passed over",
