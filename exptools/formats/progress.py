@@ -6,34 +6,63 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterable, Sequence
 
 from exptools.formats.rows import Row
 
 FIRST_COLUMNS = ("step", "wall_time")
 
+_CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
+
 
 def encode_header(tags: Sequence[str]) -> str:
-    """The header line, with the csv module's quoting."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([*FIRST_COLUMNS, *tags])
-    return line.getvalue()
+    """The header line: RFC 4180's quoting, which the csv module leaves out for a lone carriage return."""
+    return ",".join(map(_quoted, (*FIRST_COLUMNS, *tags))) + "\n"
 
 
-def decode_header(text: str) -> tuple[list[str], int]:
-    """The tags of a file that begins with `text`, and the length of its header in characters.
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if re.search('[,"\r\n]', cell) else cell
+
+
+def decode_header(data: bytes) -> tuple[list[str], int] | None:
+    """The tags of a file that begins with `data`, and where its rows begin; None if that is not there yet.
 
     Raises:
-        ValueError: the text is not the beginning of a progress.csv, or the header is not complete.
+        ValueError: this is not the header of a progress.csv.
     """
-    lines = io.StringIO(text, newline="")
-    cells = next(csv.reader(lines), [])
-    header = text[: lines.tell()]
-    if tuple(cells[:2]) != FIRST_COLUMNS or not header.endswith("\n"):
-        raise ValueError(f"not the header of a progress.csv: {header[:80]!r}")
-    return cells[2:], len(header)
+    end = _line_end(data)
+    if end is None:
+        return None
+    cells = _cells(data[: end - 1])
+    if tuple(cells[:2]) != FIRST_COLUMNS:
+        raise ValueError("not a progress.csv of exptools (its header does not begin with step,wall_time)")
+    return cells[2:], end
+
+
+def _line_end(data: bytes) -> int | None:
+    """Behind the first line end that is not inside quotes."""
+    at = data.find(b"\n")
+    while at >= 0 and data.count(b'"', 0, at) % 2:
+        at = data.find(b"\n", at + 1)
+    return at + 1 if at >= 0 else None
+
+
+def _cells(line: bytes) -> list[str]:
+    """The cells of a line; none at all if it is no line of CSV in UTF-8."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        return []
+    cells: list[str] = []
+    at = 0
+    while match := _CELL.match(text, at):
+        quoted, plain, comma = match.groups()
+        cells.append(plain if quoted is None else quoted.replace('""', '"'))
+        at = match.end()
+        if not comma:
+            return cells
+    return []
 
 
 def encode_rows(rows: Iterable[Row], columns: dict[str, int]) -> str:

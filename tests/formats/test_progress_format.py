@@ -13,7 +13,7 @@ import pytest
 from exptools.formats.progress import decode_header, encode_header, encode_rows
 from exptools.formats.rows import Row
 
-TAGS = ["loss", "step", "wall_time", "a,b", 'quo"te', "new\nline", "ünï", " lead", "5"]
+TAGS = ["loss", "step", "wall_time", "a,b", 'quo"te', "new\nline", "return\r", "ünï", " lead", "5"]
 
 
 def parsed(text: str) -> list[list[str]]:
@@ -22,14 +22,23 @@ def parsed(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("tags", [[], ["loss"], TAGS])
 def test_a_header_comes_back_with_its_length(tags: list[str]) -> None:
-    header = encode_header(tags)
+    header = encode_header(tags).encode()
 
-    assert decode_header(header + "0,1.0,2.0\n") == (tags, len(header))
+    assert decode_header(header + b"0,1.0,2.0\n") == (tags, len(header))
 
 
-@pytest.mark.parametrize("text", ["", "step,wall_time", "a,b,c\n", 'step,wall_time,"half'])
-def test_what_is_no_header_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not the header of a progress\.csv"):
+def test_a_header_is_what_other_readers_of_csv_understand() -> None:
+    assert parsed(encode_header(TAGS)) == [["step", "wall_time", *TAGS]]
+
+
+@pytest.mark.parametrize("text", [b"", b"step,wall_time", b'step,wall_time,"half\n'])
+def test_a_header_that_is_not_whole_yet_is_no_header_yet(text: bytes) -> None:
+    assert decode_header(text) is None
+
+
+@pytest.mark.parametrize("text", [b"\n", b"a,b,c\n", b'step,wall_time,"x"y\n', b"wall_time,step\n"])
+def test_what_is_no_header_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not a progress\.csv of exptools"):
         decode_header(text)
 
 

@@ -5,18 +5,16 @@ The first two columns are step and wall_time BY POSITION: a tag may bear those n
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exptools.formats.progress import FIRST_COLUMNS
+from exptools.formats.progress import decode_header
 from exptools.viewing.problem import Problem
 from exptools.viewing.scalars import Reading, Wanted, everything
 
 if TYPE_CHECKING:
     import polars as pl
 
-_CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
 _STEP, _WALL_TIME = "0", "1"  # the columns' names inside this file are their positions
 
 
@@ -32,47 +30,19 @@ def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Read
         return _nothing()
     except OSError as error:
         return _nothing(Problem.of_os(path, error))
-    start = _header_end(data)
-    if start is None:
+    try:
+        header = decode_header(data)
+    except ValueError as error:
+        return _nothing(Problem(path, str(error), offset=0))
+    if header is None:
         torn = Problem(path, "the file ends inside its header", offset=0)
         return _nothing() if live or not data else _nothing(torn)
-    header = _header(data[:start])
-    if header is None or tuple(header[:2]) != FIRST_COLUMNS:
-        reason = "not a progress.csv of exptools (its header does not begin with step,wall_time)"
-        return _nothing(Problem(path, reason, offset=0))
-    return _read_rows(path, data, start, header[2:], wanted, live)
+    tags, start = header
+    return _read_rows(path, data, start, tags, wanted, live)
 
 
 def _nothing(*problems: Problem) -> Reading:
     return Reading({}, (), problems, usable=False)
-
-
-def _header_end(data: bytes) -> int | None:
-    """Where the first row begins: after the first line end that is not inside quotes."""
-    at = data.find(b"\n")
-    while at >= 0 and data.count(b'"', 0, at) % 2:
-        at = data.find(b"\n", at + 1)
-    return at + 1 if at >= 0 else None
-
-
-def _header(line: bytes) -> list[str] | None:
-    """The cells of the header, None if it is none.
-
-    The csv module, which writes it, does not quote a lone carriage return but refuses to read one.
-    """
-    try:
-        text = line.decode().removesuffix("\n")
-    except UnicodeDecodeError:
-        return None
-    cells: list[str] = []
-    at = 0
-    while match := _CELL.match(text, at):
-        quoted, plain, comma = match.groups()
-        cells.append(plain if quoted is None else quoted.replace('""', '"'))
-        at = match.end()
-        if not comma:
-            return cells
-    return None
 
 
 def _read_rows(path: Path, data: bytes, start: int, tags: list[str], wanted: Wanted, live: bool) -> Reading:
