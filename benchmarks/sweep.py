@@ -2,8 +2,8 @@
 
     python benchmarks/sweep.py [JOBS] [IMPORT...]
 
-Every job imports the modules given (default: numpy) and returns. Prints seconds for the command, median of three,
-and the ratio to exptools. Only the ratios mean something on a shared machine.
+Every job imports the modules given (default: numpy) and returns. Prints seconds for the command, median of
+three, and the ratio to exptools. Only the ratios mean something on a shared machine.
 """
 
 from __future__ import annotations
