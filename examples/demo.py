@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,8 @@ def main() -> int:
         [str(BIN / "exptools-view"), str(sweep), "--csv", str(csv)],
         [str(BIN / "exptools-view"), str(sweep), "--plot", "train/loss", "-o", str(figure)],
     ]
+    # Ctrl-C reaches the command that runs as well; it ends its jobs in order, and we wait for that.
+    signal.signal(signal.SIGINT, lambda *_: None)
     for command in commands:
         print(f"\n$ {shlex.join([_short(command[0]), *map(_short, command[1:])])}", flush=True)
         code = subprocess.run(command, check=False).returncode
