@@ -56,10 +56,15 @@ def as_current(config: DictConfig) -> Iterator[None]:
 
 
 def register() -> None:
-    """Put the launcher's settings and the one-line default `exptools` into Hydra's ConfigStore."""
+    """Put the launcher's settings and the one-line default `exptools` into Hydra's ConfigStore, once.
+
+    Hydra's scan of plugins runs a module again that was imported before; Hydra 1.4 warns of a second storing.
+    """
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
+    if "exptools.yaml" in store.repo:
+        return
     store.store(group="hydra/launcher", name="exptools", node=LauncherConf, provider="exptools")
     store.store(
         name="exptools",

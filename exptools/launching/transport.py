@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import marshal
 import pickle
 import sys
 import types
@@ -48,6 +49,9 @@ def loads(data: bytes) -> Any:
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, types.CodeType):
+            # cloudpickle would drop the file's name, which tracebacks need; both ends are one interpreter.
+            return marshal.loads, (marshal.dumps(obj),)
         if isinstance(obj, types.FunctionType | type):
             name = _name_of(obj)
             if name is not None:

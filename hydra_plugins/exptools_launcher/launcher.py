@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from exptools.configs import register
+from exptools.configs import CALLBACK_TARGET, register
 from exptools.errors import ExptoolsError
 
 register()
+
+
+class ExptoolsSearchPath(SearchPathPlugin):
+    """Adds no path: Hydra asks it after its scan of plugins and before it makes the callbacks."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Keep Hydra 1.4 from warning of the one callback that we named ourselves, at every command."""
+        named = re.escape(
+            f"hydra.utils.instantiate() resolved _target_='{CALLBACK_TARGET}' with no\n_execution"
+        )
+        warnings.filterwarnings("ignore", message=named, category=UserWarning)
 
 
 class ExptoolsLauncher(Launcher):

@@ -13,6 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.types_pb2 import DT_BFLOAT16
 from tensorboard.plugins.scalar.summary import scalar_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util.tensor_util import make_tensor_proto
@@ -150,6 +151,16 @@ def test_tensors_of_any_number(tmp_path: Path, dtype: str, value: object, expect
     path = write(tmp_path / "tfevents", tensor(3, value, dtype))
 
     assert events.read(path).curves["a"].rows() == [(3, 1.0, expected)]
+
+
+def test_a_bfloat16_is_the_upper_half_of_a_float32(tmp_path: Path) -> None:
+    scalar = tensor(3, 0.0, "float16")
+    value = Event.FromString(scalar[12:-4])
+    value.summary.value[0].tensor.dtype = DT_BFLOAT16
+    value.summary.value[0].tensor.half_val[:] = [0x3FA0]
+    path = write(tmp_path / "tfevents", tfrecord.frame(value.SerializeToString()))
+
+    assert events.read(path).curves["a"].rows() == [(3, 1.0, 1.25)]
 
 
 def test_the_plugin_may_be_named_in_the_first_summary_only(tmp_path: Path) -> None:

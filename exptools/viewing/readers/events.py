@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("<Q")
 _OVERHEAD = 16  # bytes of a record beside its payload
 _PLUGIN = "scalars"
+_DT_BFLOAT16 = 14  # tensorboard/compat/proto/types.proto
 
 
 def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Reading:
@@ -125,6 +126,8 @@ class _Sink:
 
 def _number(tensor: Any) -> float | None:
     """The number that a TensorProto of one element holds; None if it holds anything else."""
+    if len(tensor.half_val) == 1:
+        return _half(tensor.half_val[0], is_bfloat16=tensor.dtype == _DT_BFLOAT16)
     from tensorboard.util import tensor_util
 
     try:
@@ -132,3 +135,12 @@ def _number(tensor: Any) -> float | None:
         return float(value.item()) if value.size == 1 else None
     except (TypeError, ValueError):
         return None
+
+
+def _half(bits: int, *, is_bfloat16: bool) -> float:
+    """A 16-bit float. tensorboard decodes one in a way that numpy 2.5 deprecates, and no bfloat16 at all."""
+    as_bytes = struct.pack("<I", bits << 16) if is_bfloat16 else struct.pack("<H", bits)
+    value: float = struct.unpack("<f" if is_bfloat16 else "<e", as_bytes)[
+        0
+    ]  # bfloat16: a float32's upper half
+    return value
