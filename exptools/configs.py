@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import enum
+import os
+import reprlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from exptools.errors import ExptoolsError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,14 +38,78 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     nobody asks for the value, so then all of them stay as they were written.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     user = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
+    return _container(user)  # type: ignore[no-any-return]
+
+
+def _container(config: Any) -> Any:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
     try:
-        plain = OmegaConf.to_container(user, resolve=True, enum_to_str=True)
+        return OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     except OmegaConfBaseException:
-        plain = OmegaConf.to_container(user, resolve=False, enum_to_str=True)
-    return plain  # type: ignore[return-value]
+        return OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+
+
+def plain(config: Any, what: str) -> dict[str, Any]:
+    """A config of whatever kind as nested dicts, lists, numbers and texts, for JSON.
+
+    config: a mapping, dataclass, argparse.Namespace or OmegaConf config; `what` it is called in errors.
+    Arrays and sets become lists, enums their names; functions and classes are named, all else is its repr.
+
+    Raises:
+        ExptoolsError: it is none of these, contains itself, or has keys that JSON does not know.
+    """
+    found = _plain(config, what, ())
+    if not isinstance(found, dict):
+        kinds = "a mapping, a dataclass, an argparse.Namespace or an OmegaConf config"
+        raise ExptoolsError(f"{what} must be {kinds}, not {reprlib.repr(config)}")
+    return found
+
+
+def _plain(value: Any, where: str, above: tuple[int, ...]) -> Any:
+    if value is None or type(value) in (str, bool, int, float):
+        return value
+    if id(value) in above:
+        raise ExptoolsError(f"{where} contains itself; a config must end somewhere")
+    above = (*above, id(value))
+    if type(value).__module__.startswith("omegaconf"):
+        return _container(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, argparse.Namespace):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {_key(k, where): _plain(v, f"{where}[{k!r}]", above) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v, f"{where}[{i}]", above) for i, v in enumerate(value)]
+    if isinstance(value, set | frozenset):
+        return [_plain(v, where, above) for v in sorted(value, key=repr)]
+    return _plain_object(value)
+
+
+def _key(key: Any, where: str) -> str:
+    if isinstance(key, str):
+        return key
+    if key is None or isinstance(key, int | float):
+        return str(key)
+    raise ExptoolsError(f"{where} has the key {key!r}; a config's keys are texts or numbers")
+
+
+def _plain_object(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if callable(getattr(value, "tolist", None)):
+        return value.tolist()
+    if isinstance(value, type) or hasattr(
+        value, "__qualname__"
+    ):  # its repr may hold an address: new every time
+        return f"{value.__module__}.{value.__qualname__}"
+    return repr(value)
 
 
 @contextlib.contextmanager

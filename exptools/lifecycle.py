@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import os
+import queue
 import signal
 import socket
 import sys
@@ -18,6 +20,7 @@ from typing import Any
 
 from exptools import rundir
 from exptools.rundir import State, Status
+from exptools.say import say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,20 +67,22 @@ class Lifecycle:
     """Keeps status.json of one run up to date while this process works on it.
 
     It ends once, by whichever comes first: `end`, an uncaught exception, the exit of the interpreter or
-    SIGTERM. Functions given to `before_end` run first (the logger closes its files there).
+    a signal such as SIGTERM. Functions given to `before_end` run first (the logger closes its files there).
     """
 
     def __init__(self, run_dir: str | os.PathLike[str], **facts: Any) -> None:
         self.run_dir = Path(run_dir).resolve()
+        self._directory = os.open(self.run_dir, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         now = time.time()
         self._status = Status(
             State.RUNNING, pid=os.getpid(), host=socket.gethostname(), start=now, heartbeat=now, **facts
         )
-        rundir.write_status(self.run_dir, self._status)
+        rundir.write_status(self.run_dir, self._status, self._directory)
         self._pid = os.getpid()
         self._lock = threading.RLock()
+        self._said = False
         self._ended = threading.Event()
-        self._wake = threading.Event()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be rung by signal handlers
         self._uncaught: BaseException | None = None
         self._signal: int | None = None
         self._closers: list[Callable[[], str | None]] = []
@@ -91,12 +96,17 @@ class Lifecycle:
 
     def end(self, how: Ending) -> None:
         """Write the end of the run. Only the first call counts, and only in the process that began it."""
+        if os.getpid() != self._pid:
+            return  # before the lock: the parent's may have been held at the fork
         with self._lock:
-            if self._ended.is_set() or os.getpid() != self._pid:
+            if self._ended.is_set():
                 return
-            notes = [how.note, *(self._close(c) for c in reversed(self._closers))]
+            lost = [self._close(c) for c in reversed(self._closers)]
+            for note in filter(None, lost):
+                say(f"{self.run_dir}: {note}")
+            notes = [how.note, *lost]
             self._ended.set()
-            self._wake.set()
+            self._bell.put(None)
             now = time.time()
             self._write(
                 state=how.state,
@@ -106,6 +116,7 @@ class Lifecycle:
                 heartbeat=now,
                 end=now,
             )
+        os.close(self._directory)
         self._restore.remove()
         _forget(self)
 
@@ -124,14 +135,17 @@ class Lifecycle:
     def _write(self, **changes: Any) -> None:
         self._status = dataclasses.replace(self._status, **changes)
         try:
-            rundir.write_status(self.run_dir, self._status)
+            rundir.write_status(self.run_dir, self._status, self._directory)
         except OSError as error:
-            # A full disk must not end a training; the next beat tries again.
-            print(f"exptools: {self.run_dir}: status not written ({error})", file=sys.stderr)
+            # That must not end a training; the next beat tries again.
+            if not self._said or self._status.state.ended:
+                self._said = True
+                say(f"{self.run_dir}: status {self._status.state} not written ({error.strerror})")
 
     def _beat(self) -> None:
         while not self._ended.is_set():
-            self._wake.wait(rundir.HEARTBEAT_S)
+            with contextlib.suppress(queue.Empty):
+                self._bell.get(timeout=rundir.HEARTBEAT_S)
             if self._signal is not None:
                 self._die(self._signal)
             with self._lock:
@@ -152,6 +166,10 @@ class Lifecycle:
             self.end(Ending(State.INTERRUPTED, note=note))
 
 
+# What ends a process that does not handle it, and can be sent by a shell, a terminal or a scheduler.
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
+
+
 class _Hooks:
     """What a Lifecycle listens to, and how to stop listening."""
 
@@ -160,12 +178,9 @@ class _Hooks:
         self._excepthook = sys.excepthook
         sys.excepthook = self._on_uncaught
         atexit.register(life._at_exit)
-        self._handles_sigterm = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-        )
-        if self._handles_sigterm:
-            signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._handled = [s for s in _SIGNALS if self._in_main() and signal.getsignal(s) is signal.SIG_DFL]
+        for number in self._handled:
+            signal.signal(number, self._on_signal)
 
     def _on_uncaught(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -173,21 +188,25 @@ class _Hooks:
         self._life._uncaught = error
         self._excepthook(kind, error, trace)
 
-    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # Only flags here: the heartbeat's thread does the work, since this may have interrupted anything.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL)
         if os.getpid() != self._life._pid:
             os.kill(os.getpid(), number)  # a forked child has no such thread
         self._life._signal = number
-        self._life._wake.set()
+        self._life._bell.put(None)
 
     def remove(self) -> None:
         if sys.excepthook == self._on_uncaught:
             sys.excepthook = self._excepthook
         atexit.unregister(self._life._at_exit)
-        in_main = threading.current_thread() is threading.main_thread()
-        if self._handles_sigterm and in_main and signal.getsignal(signal.SIGTERM) == self._on_sigterm:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in self._handled:
+            if self._in_main() and signal.getsignal(number) == self._on_signal:
+                signal.signal(number, signal.SIG_DFL)
+
+    @staticmethod
+    def _in_main() -> bool:
+        return threading.current_thread() is threading.main_thread()
 
 
 _current: Lifecycle | None = None

@@ -5,13 +5,17 @@ Names of its files, its JSON files and how they are written. docs/architecture.m
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
+import errno
+import fcntl
 import json
 import os
 import secrets
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +86,58 @@ class Status:
         return now - self.start
 
     def shown(self, now: float) -> State:
-        """The state to show at `now`: RUNNING with an old heartbeat is STALE."""
+        """The state to show at `now`; STALE: RUNNING without a sign of life, or QUEUED without a launcher."""
+        if self.state is State.QUEUED:
+            return State.STALE if self._is_gone() else self.state
         beat = self.heartbeat or self.start
-        if self.state is State.RUNNING and beat is not None and now - beat > STALE_AFTER_S:
-            return State.STALE
-        return self.state
+        if self.state is not State.RUNNING or beat is None:
+            return self.state
+        # A container may share the host's name and not its processes: a fresh heartbeat counts for more.
+        patience_s = 3 * HEARTBEAT_S if self._is_gone() else STALE_AFTER_S
+        return State.STALE if now - beat > patience_s else self.state
+
+    def _is_gone(self) -> bool:
+        """Whether the process was on this machine and is not there any more."""
+        if self.pid is None or self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:  # it is somebody else's
+            return False
+        return False
 
 
-def write_status(run_dir: str | os.PathLike[str], status: Status) -> None:
-    """Replace status.json in `run_dir` atomically."""
+_NUMBER = (int, float)
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("state", "host", "affinity_code", "error", "note"), str),
+    **dict.fromkeys(("attempt", "pid", "slot", "exit_code"), int),
+    **dict.fromkeys(("start", "heartbeat", "end"), _NUMBER),
+    **dict.fromkeys(("cpus", "gpus"), list),
+}
+
+
+def write_status(run_dir: str | os.PathLike[str], status: Status, dir_fd: int | None = None) -> None:
+    """Replace status.json in `run_dir` atomically; on a full disk it is written over in its place.
+
+    dir_fd: `run_dir` opened, so that it may be renamed meanwhile.
+    """
     fields = {k: v for k, v in dataclasses.asdict(status).items() if v is not None}
-    write_json(Path(run_dir, STATUS), fields, durable=False)
+    content = _as_json(fields)
+    path = Path(run_dir, STATUS)
+    try:
+        write_atomically(path, content, durable=False, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        try:
+            fd = os.open(STATUS if dir_fd is not None else path, os.O_RDWR, dir_fd=dir_fd)
+        except OSError:
+            raise error from None
+        with open(fd, "r+b", buffering=0) as file:
+            file.write(content)
+            file.truncate()
 
 
 def read_status(run_dir: str | os.PathLike[str]) -> Status | None:
@@ -109,6 +154,9 @@ def read_status(run_dir: str | os.PathLike[str]) -> Status | None:
     try:
         known = {f.name for f in dataclasses.fields(Status)}
         values = {k: v for k, v in fields.items() if k in known}  # a later version may say more
+        for key, value in values.items():
+            if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+                raise TypeError(f"{key} is {value!r}")
         values["state"] = State(values["state"])
         for key in ("cpus", "gpus"):
             if key in values:
@@ -120,8 +168,11 @@ def read_status(run_dir: str | os.PathLike[str]) -> Status | None:
 
 def write_json(path: str | os.PathLike[str], value: Any, *, durable: bool = True) -> None:
     """Write `value` as JSON to `path` atomically; see write_atomically."""
-    content = json.dumps(value, indent=1, default=_jsonable) + "\n"
-    write_atomically(path, content.encode(), durable=durable)
+    write_atomically(path, _as_json(value), durable=durable)
+
+
+def _as_json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, default=_jsonable) + "\n").encode()
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -139,26 +190,34 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise FileNotFoundError(*error.args) from error
     except OSError as error:
         raise RunDirError(f"{path}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise RunDirError(f"{path}: not JSON of exptools (it is nested too deeply)") from error
     except ValueError as error:
         raise RunDirError(f"{path}: not JSON, perhaps half written ({error})") from error
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], content: bytes, *, durable: bool = True, dir_fd: int | None = None
+) -> None:
     """Replace the file at `path` by `content`: a reader sees the old file or the new one, whole.
 
-    With `durable` that holds after a power cut too, for the price of a disk flush.
+    durable: that holds after a power cut too, for the price of a disk flush. dir_fd: the directory of `path`,
+    opened; without it `path` is found by name.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    directory = Path() if dir_fd is not None else path.parent
+    temporary = directory / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        with open(temporary, "xb") as file:
+        fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666, dir_fd=dir_fd)
+        with open(fd, "wb") as file:
             file.write(content)
             if durable:
                 file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
+                os.fsync(fd)
+        os.replace(temporary, directory / path.name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=dir_fd)
         raise
 
 
@@ -179,18 +238,31 @@ def is_run(path: Path) -> bool:
     return any((path / name).exists() for name in (STATUS, PROGRESS, VARIANT, HYDRA))
 
 
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Let no other process claim the directory `path` while this one looks at it and marks it as used."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
 def trouble(path: Path) -> str | None:
     """Why `path` cannot become the directory of a new run, or None if it can.
 
     A directory that holds measurements is left alone, since the new ones would mix with them, and so is one
-    in which a run is going on. What only ever said that it had run may run there again.
+    in which a run is going on or about to begin. What only ever said that it had run may run there again.
     """
     try:
         status = read_status(path)
     except RunDirError as error:
         return str(error)
-    if status is not None and _lives(status):
-        return f"{path} is in use: {status.state} in process {status.pid} on {status.host}"
+    if status is not None and status.shown(time.time()) in (State.QUEUED, State.RUNNING):
+        by = f" by process {status.pid} on {status.host}" if status.pid is not None else ""
+        return f"{path} is in use{by} ({status.state})"
     measured = [PROGRESS] if (path / PROGRESS).exists() else sorted(path.glob(f"*{EVENTS_INFIX}*"))[:1]
     if measured:
         state = f"{status.state}, " if status is not None else ""
@@ -210,14 +282,3 @@ def make(path: Path) -> None:
         raise RunDirError(f"{path}: cannot be made ({error.strerror}); choose another directory") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise RunDirError(f"{path}: no permission to write there; choose another directory")
-
-
-def _lives(status: Status) -> bool:
-    """Whether the process of a run is at work, as far as can be told from here."""
-    if status.shown(time.time()) is not State.RUNNING:
-        return False
-    if status.pid is None or status.host != socket.gethostname():
-        return True
-    import psutil
-
-    return psutil.pid_exists(status.pid)

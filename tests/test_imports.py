@@ -87,13 +87,14 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         exptools.lod  # noqa: B018
 
 
-BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats"}
+BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say"}
 MAY_IMPORT = {
     "errors": set(),
     "collections": set(),
     "rundir": {"errors"},
-    "configs": set(),
-    "lifecycle": {"rundir", "errors"},
+    "say": set(),
+    "configs": {"errors"},
+    "lifecycle": {"rundir", "errors", "say"},
     "formats": {"errors", "formats"},
     "launching": BASE | {"launching"},
     "logging": BASE | {"logging"},

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -138,7 +139,7 @@ def _prepare(
             rundir.make(job.run_dir)
             with as_current(config):
                 rundir.write_json(job.run_dir / rundir.VARIANT, resolved(config), durable=False)
-            rundir.write_status(job.run_dir, Status(State.QUEUED))
+            rundir.write_status(job.run_dir, Status(State.QUEUED, pid=os.getpid(), host=socket.gethostname()))
     except OSError as error:
         raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from exptools import lifecycle, rundir
+from exptools.configs import plain
 from exptools.errors import LoggingError, RunDirError
 from exptools.lifecycle import Ending, Lifecycle
 from exptools.logging.core import Logger
@@ -18,7 +18,6 @@ from exptools.logging.writers.events import EventsWriter
 from exptools.logging.writers.progress import ProgressWriter
 from exptools.logging.writers.text import TextWriter
 
-FLUSH_S = 1.0
 WRITERS = (ProgressWriter, EventsWriter, TextWriter)
 
 
@@ -40,21 +39,20 @@ class Session:
                 f"the logger is open already; close its run before opening {run_dir}. "
                 "A process has one run at a time"
             )
+        run_dir = run_dir.absolute()  # the process may change its directory
         self._logger = logger
         self._lost: str | None = None
-        self._stop = threading.Event()
         life = lifecycle.current(run_dir)
         self._life = life or begin_life(run_dir)
         self._owns_life = life is None
         try:
-            self._writers = _open_writers(run_dir)
+            writers = _open_writers(run_dir)
         except OSError as error:
             if self._owns_life:
                 self._life.end(lifecycle.ending(error))
-            raise RunDirError(f"{run_dir}: cannot write there ({error.strerror})") from error
-        logger.attach(self._writers)
+            raise RunDirError(f"{run_dir}: cannot write there ({error.strerror or error})") from error
+        logger.attach(writers)
         self._life.before_end(self._shut)
-        threading.Thread(target=self._flush_often, name="exptools-flush", daemon=True).start()
 
     def close(self, how: Ending) -> None:
         """Flush and close the files; a run that began with this session ends as `how` says."""
@@ -64,15 +62,10 @@ class Session:
             self._shut()
 
     def _shut(self) -> str | None:
-        if not self._stop.is_set():
-            self._stop.set()
-            writers = self._logger.detach("the logger is closed: the run that it recorded has ended")
-            self._lost = "; ".join(lost for w in writers if (lost := w.close())) or None
-        return self._lost and f"data was lost: {self._lost}"
-
-    def _flush_often(self) -> None:
-        while not self._stop.wait(FLUSH_S):
-            self._logger.flush()
+        if self._logger.is_open:
+            lost = self._logger.detach("the logger is closed: the run that it recorded has ended")
+            self._lost = lost and f"data was lost: {lost}"
+        return self._lost
 
 
 def begin_life(run_dir: Path) -> Lifecycle:
@@ -81,14 +74,15 @@ def begin_life(run_dir: Path) -> Lifecycle:
     Raises:
         RunDirError: the directory already holds a run, or cannot be written.
     """
-    in_use = rundir.trouble(run_dir)
-    if in_use:
-        raise RunDirError(f"{in_use}; choose another directory, or move that one away")
     rundir.make(run_dir)
-    try:
-        return lifecycle.begin(run_dir, affinity_code=os.environ.get("EXPTOOLS_AFFINITY_CODE"))
-    except OSError as error:
-        raise RunDirError(f"{run_dir}: cannot write there ({error.strerror})") from error
+    with rundir.claimed(run_dir):
+        in_use = rundir.trouble(run_dir)
+        if in_use:
+            raise RunDirError(f"{in_use}; choose another directory, or move that one away")
+        try:
+            return lifecycle.begin(run_dir, affinity_code=os.environ.get("EXPTOOLS_AFFINITY_CODE"))
+        except OSError as error:
+            raise RunDirError(f"{run_dir}: cannot write there ({error.strerror})") from error
 
 
 def _open_writers(run_dir: Path) -> list[Writer]:
@@ -108,7 +102,7 @@ def logger_context(
     log_dir: str | os.PathLike[str],
     run_id: int | str,
     name: str,
-    log_params: Mapping[str, Any] | None = None,
+    log_params: Any = None,
 ) -> Iterator[Logger]:
     """Open the process-global logger for a run without Hydra, in `log_dir`/run_`run_id`.
 
@@ -116,21 +110,32 @@ def logger_context(
         log_dir: where the runs of one setting lie.
         run_id: which run of the setting, often a seed.
         name: of the experiment; written into variant_config.json with run_id.
-        log_params: the config of the run, written to variant_config.json.
+        log_params: the config of the run (a mapping, dataclass, argparse.Namespace or OmegaConf config),
+            written to variant_config.json. Its own `name` and `run_ID` win.
 
     Raises:
-        RunDirError: the directory already holds a run, or cannot be written.
+        RunDirError: the directory already holds a run, or cannot be written; run_id is no name.
+        ExptoolsError: log_params cannot be kept as JSON.
     """
     from exptools.logging import logger
 
-    run_dir = Path(log_dir, f"run_{run_id}")
+    # All that can be wrong with the config is found before the directory is touched.
+    variant = {"name": name, "run_ID": run_id, **plain(log_params or {}, "log_params")}
+    run_dir = Path(log_dir).expanduser() / _run_name(run_id)
     session = Session(logger, run_dir)
     failure: BaseException | None = None
     try:
-        rundir.write_json(run_dir / rundir.VARIANT, {**(log_params or {}), "name": name, "run_ID": run_id})
+        rundir.write_json(run_dir.absolute() / rundir.VARIANT, variant)
         yield logger
     except BaseException as error:
         failure = error
         raise
     finally:
         session.close(lifecycle.ending(failure))
+
+
+def _run_name(run_id: int | str) -> str:
+    name = f"run_{run_id}"
+    if "/" in name or "\0" in name or name == "run_":
+        raise RunDirError(f"run_id must be a number or a word without a slash, not {run_id!r}")
+    return name

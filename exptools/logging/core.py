@@ -7,19 +7,25 @@ import contextvars
 import datetime
 import numbers
 import operator
+import reprlib
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, SupportsFloat
 
 from exptools.errors import LoggingError
-from exptools.formats.rows import Row
-from exptools.logging.writers.base import Record, Text, Writer
+from exptools.logging.spool import Spool
+from exptools.logging.writers.base import Text, Writer
+from exptools.say import say
 
 _HOW_TO_OPEN = (
     "the logger is not open, so {what} would be lost. Open it by the default `exptools` in the defaults list "
     "of your Hydra app, or by `with logger_context(log_dir, run_id, name, config):`"
+)
+_IN_A_CHILD = (
+    "the logger is not open in this child process, so {what} would be lost: the run is recorded by its "
+    "parent. Hand the numbers over to the parent, or record a run of the child's own: "
+    "`with logger_context(log_dir, run_id, name, config):`"
 )
 _EXACT = 2**53  # integers up to here are float64 without rounding
 
@@ -28,22 +34,17 @@ class Logger:
     """Takes what a run says and hands it to its writers.
 
     Scalars of one step make a row. A row closes when the step changes, when one of its tags is logged
-    again, at `dump` and at `flush`; nothing is merged, dropped or rounded. All methods may be called from
-    any thread; a prefix belongs to the thread or asyncio task that set it.
+    again, at `dump` and every second; nothing is merged, dropped or rounded. All methods may be called from
+    any thread, and from signal handlers. A prefix belongs to the thread or asyncio task that set it; the step
+    that is used where none is given is one for all of them.
     """
 
     def __init__(self) -> None:
-        self._writers: tuple[Writer, ...] = ()
-        self._open = False
-        self._closed_because: str | None = None
-        self._silent_because: str | None = None
-        self._lock = threading.RLock()
+        self._spool: Spool | None = None
+        self._why_closed: str | None = None
+        self._says_once: str | None = None  # in a forked child: uses are no errors there
         self._prefix: contextvars.ContextVar[str] = contextvars.ContextVar("exptools_prefix", default="")
         self._known_tags: set[str] = set()
-        self._records: list[Record] = []
-        self._row: dict[str, float] = {}
-        self._row_step = 0
-        self._row_time = 0.0
         self._step = 0
 
     # --- what a run says ------------------------------------------------------------------------------
@@ -61,26 +62,18 @@ class Logger:
             LoggingError: the logger is not open, `data` is not one number, or it is an integer that
                 float64 cannot hold.
         """
+        spool = self._spool
+        if spool is None:
+            return self._refuse(f"scalar '{self._prefix.get()}{tag}'")
         value = data if type(data) is float else as_float64(tag, data)
-        prefix = self._prefix.get()
-        if prefix:
-            tag = prefix + tag
-        if tag not in self._known_tags:
-            self._check_tag(tag)
-        with self._lock:
-            if not self._open:
-                return self._refuse(f"scalar {tag!r}")
-            if step is None:
-                step = self._step
-            elif step != self._step or type(step) is not int:
-                step = self._step = as_step(step)
-            row = self._row
-            if not row or step != self._row_step or tag in row:
-                self._close_row()
-                row = self._row
-                self._row_step = step
-                self._row_time = time.time()
-            row[tag] = value
+        tag = self._tagged(tag)
+        if step is None:
+            step = self._step
+        elif type(step) is not int or step != self._step:
+            step = self._step = as_step(step)
+        spool.scalars.append((step, time.time(), tag, value))
+        if spool.closed:
+            self._refuse(f"scalar {tag!r}")
 
     def log_scalar_batch(self, tag: str, data: Any, step: int | None = None) -> None:
         """Record Average, Std, Median, Min, Max and Len of a batch as six scalars `tag/Average`, ....
@@ -91,10 +84,16 @@ class Logger:
 
         An empty batch (or one of NaN alone) records Len 0 and NaN for the rest.
         """
-        if not self._open:
-            return self._refuse(f"batch {tag!r}")
-        for name, value in batch_statistics(tag, data).items():
-            self.log_scalar(f"{tag}/{name}", value, step)
+        spool = self._spool
+        if spool is None:
+            return self._refuse(f"batch '{self._prefix.get()}{tag}'")
+        statistics = batch_statistics(tag, data)
+        tag = self._tagged(tag)
+        step = self._step = self._step if step is None else as_step(step)
+        now = time.time()
+        spool.scalars.extend([(step, now, f"{tag}/{name}", value) for name, value in statistics.items()])
+        if spool.closed:
+            self._refuse(f"batch {tag!r}")
 
     def log_text(self, data: str, step: int | None = None, with_timestamp: bool = True) -> None:
         """Print a text, with the current prefix, and keep it in debug.log.
@@ -104,122 +103,131 @@ class Logger:
             step: written in front of the text if given.
             with_timestamp: put the local date and time in front.
         """
-        if not self._open:
-            return self._refuse(f"text {data[:60]!r}")  # before it is printed
+        spool = self._spool
+        if spool is None and self._says_once is None:
+            return self._refuse(f"text {reprlib.repr(data)}")  # before it is printed
         now = datetime.datetime.now().astimezone()
         stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f %z") + " | " if with_timestamp else ""
         at = "" if step is None else f"step {as_step(step)} | "
         line = f"{stamp}{at}{self._prefix.get()}{data}"
-        print(line, flush=True)
-        with self._lock:
-            if not self._open:
-                return self._refuse(f"text {data[:60]!r}")
-            self._records.append(Text(line))
+        if spool is not None:
+            spool.texts.append(Text(line))
+        _show(line)
+        if spool is None or spool.closed:
+            self._refuse(f"text {reprlib.repr(data)}")
 
     # --- prefix and step ------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def prefix(self, prefix: str) -> Iterator[None]:
         """Put `prefix` in front of every tag and text inside the block; nested: the outer one first."""
+        if not isinstance(prefix, str):
+            raise LoggingError(f"a prefix must be a text, not {reprlib.repr(prefix)}")
         token = self._prefix.set(self._prefix.get() + prefix)
         try:
             yield
         finally:
-            self._prefix.reset(token)
+            with contextlib.suppress(ValueError):  # an abandoned async generator is closed in another context
+                self._prefix.reset(token)
 
     @property
     def step(self) -> int:
-        """The step that is used where none is given."""
+        """The step that is used where none is given: the one that was used last, by any thread."""
         return self._step
 
     def set_step(self, step: int) -> None:
-        """Set the step that is used where none is given."""
-        with self._lock:
-            self._step = as_step(step)
+        """Set the step that is used where none is given, for all threads."""
+        if self._spool is None:
+            return self._refuse("set_step()")
+        self._step = as_step(step)
 
     def dump(self) -> None:
-        """Close the open row and hand everything to the writers now."""
-        if not self._open:
+        """Close the open row and return when the writers have all that was logged before."""
+        spool = self._spool
+        if spool is None:
             return self._refuse("dump()")
-        self.flush()
+        spool.flush()
 
     # --- opening and closing --------------------------------------------------------------------------
 
     @property
     def is_open(self) -> bool:
         """Whether what is logged is being recorded."""
-        return self._open
+        return self._spool is not None
 
     def attach(self, writers: Sequence[Writer]) -> None:
         """Open the logger onto `writers`; the step starts at 0."""
-        with self._lock:
-            if self._open:
-                raise LoggingError("the logger is open already; close the first run before opening another")
-            self._writers = tuple(writers)
-            self._row, self._records, self._step = {}, [], 0
-            self._known_tags = set()
-            self._closed_because = self._silent_because = None
-            self._open = True
+        if self._spool is not None:
+            raise LoggingError("the logger is open already; close the first run before opening another")
+        self._step = 0
+        self._known_tags = set()
+        self._why_closed = self._says_once = None
+        self._spool = Spool(writers)
 
-    def detach(self, because: str | None = None) -> tuple[Writer, ...]:
-        """Flush, stop recording and give the writers back to be closed.
+    def detach(self, because: str) -> str | None:
+        """Write what is left and close the writers; returns what was lost in one line, None if nothing was.
 
         because: what the next use of the logger is told.
         """
-        with self._lock:
-            if self._open:
-                self.flush()
-            self._open = False
-            self._closed_because = because
-            writers, self._writers = self._writers, ()
-            return writers
+        self._why_closed = because
+        spool = self._spool
+        lost = None if spool is None else spool.close()
+        self._spool = None
+        return lost
 
     def abandon(self, because: str) -> None:
         """Stop recording without writing anything: in a forked child, whose parent owns the files.
 
-        The first use after that says so on stderr; later ones are silent.
+        The first use after that says so on stderr; later ones are silent. Texts are still printed.
         """
-        self._lock = threading.RLock()  # the parent's may have been held at the fork
-        self._open = False
-        self._writers, self._records, self._row = (), [], {}
-        self._silent_because = because
+        self._spool = None
+        self._says_once = because
 
     def refuse_with(self, reason: str) -> None:
         """Let every use raise with `reason`: the logger could not be opened."""
-        self._closed_because = reason
-
-    def flush(self) -> None:
-        """Close the open row and hand everything to the writers."""
-        with self._lock:
-            self._close_row()
-            records, self._records = self._records, []
-            if records:
-                for writer in self._writers:
-                    writer.write(records)
+        self._why_closed = reason
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _close_row(self) -> None:
-        row = self._row
-        if row:
-            self._records.append(Row(self._row_step, self._row_time, tuple(row), tuple(row.values())))
-            self._row = {}
+    def _tagged(self, tag: str) -> str:
+        """`tag` under the current prefix.
 
-    def _check_tag(self, tag: str) -> None:
-        if not isinstance(tag, str) or not tag:
-            raise LoggingError(f"a tag must be a text that is not empty, not {tag!r}")
+        Raises:
+            LoggingError: it is no tag.
+        """
         try:
-            tag.encode()
-        except UnicodeEncodeError as error:
-            raise LoggingError(f"tag {tag!r} is not valid unicode ({error.reason})") from None
-        self._known_tags.add(tag)
+            whole = self._prefix.get() + tag
+        except TypeError:
+            raise LoggingError(f"a tag must be a text that is not empty, not {reprlib.repr(tag)}") from None
+        if whole not in self._known_tags:
+            if not tag:
+                raise LoggingError("a tag must be a text that is not empty, not ''")
+            try:
+                whole.encode()
+            except UnicodeEncodeError as error:
+                raise LoggingError(f"tag {tag!r} is not valid unicode ({error.reason})") from None
+            self._known_tags.add(whole)
+        return whole
 
     def _refuse(self, what: str) -> None:
-        if self._silent_because is None:
-            raise LoggingError(self._closed_because or _HOW_TO_OPEN.format(what=what))
-        if self._silent_because:
-            print(f"exptools: {what} is not recorded: {self._silent_because}", file=sys.stderr)
-            self._silent_because = ""
+        if self._says_once is None:
+            import multiprocessing
+
+            how = _HOW_TO_OPEN if multiprocessing.parent_process() is None else _IN_A_CHILD
+            raise LoggingError(self._why_closed or how.format(what=what))
+        if self._says_once:
+            say(f"{what} is not recorded: {self._says_once}")
+            self._says_once = ""
+
+
+def _show(line: str) -> None:
+    """Print a text that is recorded: stdout may be closed, a broken pipe, or unable to say it."""
+    with contextlib.suppress(OSError, ValueError):
+        try:
+            print(line, flush=True)
+        except UnicodeEncodeError:
+            encoding = sys.stdout.encoding
+            print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def as_float64(tag: str, data: Any) -> float:
@@ -228,26 +236,38 @@ def as_float64(tag: str, data: Any) -> float:
     Raises:
         LoggingError: it is not one number, or an integer that float64 cannot hold.
     """
-    if isinstance(data, str | bytes) or data is None:
-        raise LoggingError(f"scalar {tag!r} must be one number, not {data!r}")
-    size = getattr(data, "size", 1)
-    size = size() if callable(size) else size  # torch's is a method that gives the shape
-    shape = getattr(data, "shape", ())
-    if len(shape) and any(n != 1 for n in shape):
-        raise LoggingError(
-            f"scalar {tag!r} must be one number, not an array of shape {tuple(shape)}; "
-            "log_scalar_batch takes many"
-        )
+    if type(data) is int and -_EXACT <= data <= _EXACT:
+        return float(data)
+    number = _single(tag, data)
     try:
-        value = float(data.item() if len(shape) else data)
+        value = float(number)
     except (TypeError, ValueError, OverflowError) as error:
-        raise LoggingError(f"scalar {tag!r} must be one number, not {data!r} ({error})") from None
-    if abs(value) >= _EXACT and isinstance(data, numbers.Integral) and int(value) != int(data):
+        raise _no_number(tag, data, str(error)) from None
+    if abs(value) >= _EXACT and isinstance(number, numbers.Integral) and int(value) != int(number):
         raise LoggingError(
-            f"scalar {tag!r}: the integer {data} cannot be kept as float64 without rounding; "
-            "log it as text, or a part of it"
+            f"scalar {tag!r}: the integer {reprlib.repr(int(number))} cannot be kept as float64 without "
+            "rounding; log it as text, or a part of it"
         )
     return value
+
+
+def _single(tag: str, data: Any) -> Any:
+    """The one number that `data` is or, as an array or tensor, holds."""
+    shape = tuple(getattr(data, "shape", ()))
+    if any(n != 1 for n in shape):
+        raise LoggingError(
+            f"scalar {tag!r} must be one number, not an array of shape {shape}; log_scalar_batch takes many"
+        )
+    item = getattr(data, "item", None)
+    number = item() if callable(item) else data
+    if number is None or isinstance(number, str | bytes | bytearray | complex):
+        raise _no_number(tag, data)
+    return number
+
+
+def _no_number(tag: str, data: Any, why: str = "") -> LoggingError:
+    because = f" ({reprlib.repr(why)[1:-1]})" if why else ""
+    return LoggingError(f"scalar {tag!r} must be one number, not {reprlib.repr(data)}{because}")
 
 
 def as_step(step: Any) -> int:
@@ -259,9 +279,10 @@ def as_step(step: Any) -> int:
     try:
         number = operator.index(step)
     except TypeError:
-        raise LoggingError(f"a step must be an integer, not {step!r}") from None
+        given = reprlib.repr(step)
+        raise LoggingError(f"a step must be an integer, not {given}; use int(...) if it is one") from None
     if not -(2**63) <= number < 2**63:
-        raise LoggingError(f"a step must fit in 64 bits, not {step}")
+        raise LoggingError(f"a step must fit in 64 bits, not {reprlib.repr(number)}")
     return number
 
 
@@ -274,9 +295,15 @@ def batch_statistics(tag: str, data: Any) -> dict[str, float]:
     import numpy as np
 
     try:
-        values = np.asarray(data, dtype=np.float64).ravel()
+        given = np.asarray(data).ravel()
     except (TypeError, ValueError) as error:
         raise LoggingError(f"batch {tag!r} must be numbers: {error}") from None
+    if given.dtype.kind not in "biuf":
+        raise LoggingError(f"batch {tag!r} must be numbers, not {reprlib.repr(data)} (dtype {given.dtype})")
+    if given.dtype.kind in "iu" and given.size:  # floats become float64 exactly, integers perhaps not
+        as_float64(tag, given.min())
+        as_float64(tag, given.max())
+    values = given.astype(np.float64)
     values = values[~np.isnan(values)]
     if not values.size:
         return {**dict.fromkeys(("Average", "Std", "Median", "Min", "Max"), float("nan")), "Len": 0.0}

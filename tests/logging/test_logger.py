@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -42,17 +42,18 @@ def memory() -> Memory:
 
 
 @pytest.fixture
-def logger(memory: Memory) -> Logger:
+def logger(memory: Memory) -> Iterator[Logger]:
     logger = Logger()
     logger.attach([memory])
-    return logger
+    yield logger
+    logger.detach("the test has ended")
 
 
 def test_scalars_of_one_step_make_one_row(logger: Logger, memory: Memory) -> None:
     logger.log_scalar("loss", 0.5, 0)
     logger.log_scalar("acc", 0.9, 0)
     logger.log_scalar("loss", 0.25, 1)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(0, {"loss": 0.5, "acc": 0.9}), (1, {"loss": 0.25})]
 
@@ -60,7 +61,7 @@ def test_scalars_of_one_step_make_one_row(logger: Logger, memory: Memory) -> Non
 def test_a_tag_logged_again_at_one_step_begins_a_new_row(logger: Logger, memory: Memory) -> None:
     logger.log_scalar("loss", 1.0, 7)
     logger.log_scalar("loss", 2.0, 7)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(7, {"loss": 1.0}), (7, {"loss": 2.0})]
 
@@ -69,7 +70,7 @@ def test_a_row_that_was_flushed_is_not_reopened(logger: Logger, memory: Memory) 
     logger.log_scalar("a", 1.0, 7)
     logger.dump()
     logger.log_scalar("b", 2.0, 7)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(7, {"a": 1.0}), (7, {"b": 2.0})]
 
@@ -77,7 +78,7 @@ def test_a_row_that_was_flushed_is_not_reopened(logger: Logger, memory: Memory) 
 def test_steps_may_go_back(logger: Logger, memory: Memory) -> None:
     for step in (5, 3, 5):
         logger.log_scalar("x", float(step), step)
-    logger.flush()
+    logger.dump()
 
     assert [step for step, _ in memory.rows()] == [5, 3, 5]
 
@@ -88,18 +89,18 @@ def test_without_a_step_the_last_one_is_used(logger: Logger, memory: Memory) -> 
     logger.log_scalar("c", 1.0)
     logger.set_step(9)
     logger.log_scalar("d", 1.0)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(0, {"a": 1.0}), (4, {"b": 1.0, "c": 1.0}), (9, {"d": 1.0})]
 
 
 def test_a_row_has_the_time_of_its_first_scalar(logger: Logger, memory: Memory, monkeypatch: Any) -> None:
-    clock = iter([10.0, 20.0])
+    clock = iter([10.0, 15.0, 20.0])
     monkeypatch.setattr("exptools.logging.core.time.time", lambda: next(clock))
     logger.log_scalar("a", 1.0, 0)
     logger.log_scalar("b", 1.0, 0)
     logger.log_scalar("a", 1.0, 1)
-    logger.flush()
+    logger.dump()
 
     assert [r.wall_time for r in memory.records if isinstance(r, Row)] == [10.0, 20.0]
 
@@ -108,7 +109,7 @@ def test_prefixes_nest_with_the_outer_one_first(logger: Logger, memory: Memory) 
     with logger.prefix("train/"), logger.prefix("gen/"):
         logger.log_scalar("loss", 1.0, 0)
     logger.log_scalar("loss", 2.0, 0)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(0, {"train/gen/loss": 1.0, "loss": 2.0})]
 
@@ -117,7 +118,7 @@ def test_a_prefix_is_taken_back_after_an_exception(logger: Logger, memory: Memor
     with pytest.raises(ZeroDivisionError), logger.prefix("train/"):
         _ = 1 / 0
     logger.log_scalar("loss", 1.0, 0)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(0, {"loss": 1.0})]
 
@@ -127,7 +128,7 @@ def test_a_prefix_is_not_seen_by_other_threads(logger: Logger, memory: Memory) -
         thread = threading.Thread(target=logger.log_scalar, args=("loss", 1.0, 0))
         thread.start()
         thread.join()
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(0, {"loss": 1.0})]
 
@@ -142,7 +143,7 @@ def test_a_prefix_belongs_to_its_asyncio_task(logger: Logger, memory: Memory) ->
         await asyncio.gather(task("a"), task("b"))
 
     asyncio.run(both())
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(0, {"a/x": 1.0, "b/x": 1.0})]
 
@@ -156,8 +157,8 @@ def test_eight_threads_lose_nothing(logger: Logger, memory: Memory) -> None:
     for thread in threads:
         thread.start()
     while any(t.is_alive() for t in threads):
-        logger.flush()
-    logger.flush()
+        logger.dump()
+    logger.dump()
 
     for worker in range(8):
         mine = [(s, v[f"w{worker}"]) for s, v in memory.rows() if f"w{worker}" in v]
@@ -198,7 +199,7 @@ class Torchlike:
 )
 def test_numbers_of_all_kinds_become_float64(logger: Logger, memory: Memory, data: Any, kept: float) -> None:
     logger.log_scalar("x", data, 0)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(0, {"x": kept})]
 
@@ -217,13 +218,19 @@ def test_numbers_of_all_kinds_become_float64(logger: Logger, memory: Memory, dat
         (np.zeros(0), r"not an array of shape \(0,\)"),
         (2**53 + 1, "the integer 9007199254740993 cannot be kept as float64 without rounding"),
         (np.int64(2**53 + 1), "cannot be kept as float64 without rounding"),
+        (np.array(2**53 + 1), "cannot be kept as float64 without rounding"),
+        (np.array([2**53 + 1]), "cannot be kept as float64 without rounding"),
+        (np.complex128(1 + 2j), "must be one number"),
+        (np.array("1.5"), "must be one number"),
+        (bytearray(b"1.5"), "must be one number"),
+        (list(range(3000)), r"scalar 'x' must be one number, not \[0, 1, 2, 3, 4, 5, ...\] \("),
         (10**400, "must be one number"),
     ],
 )
 def test_what_is_not_one_number_is_refused(logger: Logger, memory: Memory, data: Any, message: str) -> None:
     with pytest.raises(LoggingError, match=message):
         logger.log_scalar("x", data, 0)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == []
 
@@ -231,7 +238,8 @@ def test_what_is_not_one_number_is_refused(logger: Logger, memory: Memory, data:
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (1.0, "a step must be an integer, not 1.0"),
+        (1.0, r"a step must be an integer, not 1.0; use int\(...\) if it is one"),
+        (np.array([1, 2]), "a step must be an integer, not array"),
         ("3", "a step must be an integer, not '3'"),
         (2**63, "a step must fit in 64 bits, not 9223372036854775808"),
     ],
@@ -243,16 +251,39 @@ def test_what_is_no_step_is_refused(logger: Logger, step: Any, message: str) -> 
 
 def test_numpy_steps_are_kept_as_integers(logger: Logger, memory: Memory) -> None:
     logger.log_scalar("x", 1.0, np.int64(5))  # type: ignore[arg-type]
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [(5, {"x": 1.0})]
     assert type(memory.rows()[0][0]) is int
 
 
-@pytest.mark.parametrize("tag", ["", None, 3, b"x"])
+@pytest.mark.parametrize("tag", ["", None, 3, b"x", ["a"]])
 def test_what_is_no_tag_is_refused(logger: Logger, tag: Any) -> None:
     with pytest.raises(LoggingError, match="a tag must be a text that is not empty"):
         logger.log_scalar(tag, 1.0, 0)
+
+
+def test_what_is_no_prefix_is_refused(logger: Logger) -> None:
+    with pytest.raises(LoggingError, match="a prefix must be a text, not None"), logger.prefix(None):  # type: ignore[arg-type]
+        pass
+
+
+def test_an_abandoned_async_generator_leaves_no_prefix(logger: Logger, memory: Memory) -> None:
+    async def batches() -> Any:
+        with logger.prefix("gen/"):
+            yield 1
+            yield 2
+
+    async def consume() -> None:
+        async for _ in batches():
+            break
+        logger.log_scalar("x", 1.0, 0)
+
+    asyncio.run(consume())
+    logger.log_scalar("y", 1.0, 0)
+    logger.dump()
+
+    assert memory.rows()[-1][1]["y"] == 1.0
 
 
 def test_a_tag_that_is_no_unicode_is_refused(logger: Logger) -> None:
@@ -262,7 +293,7 @@ def test_a_tag_that_is_no_unicode_is_refused(logger: Logger) -> None:
 
 def test_a_batch_becomes_six_scalars_without_its_nan(logger: Logger, memory: Memory) -> None:
     logger.log_scalar_batch("ret", [1.0, math.nan, 3.0, 5.0], 2)
-    logger.flush()
+    logger.dump()
 
     assert memory.rows() == [
         (
@@ -279,9 +310,29 @@ def test_a_batch_becomes_six_scalars_without_its_nan(logger: Logger, memory: Mem
     ]
 
 
+def test_a_batch_is_one_row_whatever_other_threads_log(logger: Logger, memory: Memory) -> None:
+    stop = threading.Event()
+
+    def log() -> None:
+        step = 10
+        while not stop.is_set():
+            logger.log_scalar("other", 1.0, step := step + 1)
+
+    thread = threading.Thread(target=log)
+    thread.start()
+    for _ in range(300):
+        logger.log_scalar_batch("ret", [1.0])
+    stop.set()
+    thread.join()
+    logger.dump()
+
+    batches = [values for _, values in memory.rows() if "ret/Len" in values]
+    assert [len([tag for tag in values if tag.startswith("ret/")]) for values in batches] == [6] * 300
+
+
 def test_an_empty_batch_says_so(logger: Logger, memory: Memory) -> None:
     logger.log_scalar_batch("ret", [], 0)
-    logger.flush()
+    logger.dump()
 
     ((_, row),) = memory.rows()
     assert row.pop("ret/Len") == 0.0
@@ -289,22 +340,29 @@ def test_an_empty_batch_says_so(logger: Logger, memory: Memory) -> None:
     assert all(math.isnan(v) for v in row.values())
 
 
-def test_a_batch_of_words_is_refused(logger: Logger) -> None:
+@pytest.mark.parametrize("data", [["a"], None, [None], [1j], np.array(["1"]), [[1], [1, 2]]])
+def test_what_is_no_batch_of_numbers_is_refused(logger: Logger, data: Any) -> None:
     with pytest.raises(LoggingError, match="batch 'ret' must be numbers"):
-        logger.log_scalar_batch("ret", ["a"], 0)
+        logger.log_scalar_batch("ret", data, 0)
+
+
+def test_integers_that_float64_cannot_hold_are_refused_in_a_batch_too(logger: Logger) -> None:
+    with pytest.raises(LoggingError, match="the integer 9007199254740993 cannot be kept as float64"):
+        logger.log_scalar_batch("ret", [1, 2**53 + 1], 0)
 
 
 def test_a_text_is_printed_and_kept(logger: Logger, memory: Memory, capsys: Any) -> None:
     with logger.prefix("eval "):
         logger.log_text("hello", step=3, with_timestamp=False)
-    logger.flush()
+    logger.dump()
 
     assert capsys.readouterr().out == "step 3 | eval hello\n"
     assert memory.records == [Text("step 3 | eval hello")]
 
 
 @pytest.mark.parametrize(
-    "use", ["log_scalar('loss', 1.0)", "log_scalar_batch('loss', [1])", "log_text('hi')", "dump()"]
+    "use",
+    ["log_scalar('loss', 1.0)", "log_scalar_batch('loss', [1])", "log_text('hi')", "dump()", "set_step(1)"],
 )
 def test_a_logger_that_is_not_open_says_how_to_open_it(use: str) -> None:
     with pytest.raises(LoggingError) as error:

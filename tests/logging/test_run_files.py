@@ -19,9 +19,9 @@ import pytest
 from conftest import Command, clean_environment, read_progress
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from exptools.errors import LoggingError, RunDirError
+from exptools.errors import ExptoolsError, LoggingError, RunDirError
 from exptools.logging import logger, logger_context
-from exptools.logging.writers import progress as progress_writer
+from exptools.logging.writers import appendfile
 
 
 def status(run_dir: Path) -> dict[str, Any]:
@@ -191,6 +191,7 @@ with logger_context("logs", 0, "name"):
         ("sys.exit(3)", 3, "FAILED", "SystemExit: 3"),
         ("raise ValueError('bad')", 1, "FAILED", "ValueError: bad"),
         ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", -15, "INTERRUPTED", "ended by SIGTERM"),
+        ("os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)", -1, "INTERRUPTED", "ended by SIGHUP"),
         ("os.kill(os.getpid(), signal.SIGINT); time.sleep(60)", -2, "INTERRUPTED", "KeyboardInterrupt"),
     ],
 )
@@ -235,6 +236,7 @@ def test_a_forked_child_writes_nothing_and_says_so_once(tmp_path: Path, python: 
         def child():
             logger.log_scalar("child", 1.0, 0)
             logger.log_scalar("child", 2.0, 1)
+            logger.log_text("said by the child", with_timestamp=False)
 
         with logger_context("logs", 0, "name"):
             logger.log_scalar("parent", 1.0, 0)
@@ -252,6 +254,7 @@ def test_a_forked_child_writes_nothing_and_says_so_once(tmp_path: Path, python: 
     said = "exptools: scalar 'child' is not recorded: this is a forked child process"
     assert done.stderr.count("is not recorded") == 1
     assert said in done.stderr
+    assert done.stdout == "said by the child\n"
     assert [row[2:] for row in read_progress(tmp_path / "logs" / "run_0")] == [["parent"], ["1.0"], ["2.0"]]
     assert status(tmp_path / "logs" / "run_0")["state"] == "COMPLETED"
 
@@ -291,23 +294,26 @@ def test_a_full_disk_is_said_once_and_nothing_is_lost_when_there_is_room_again(
     assert "note" not in status(tmp_path / "run_0")
 
 
-def no_room(*args: Any) -> None:
+def no_room(*args: Any, **kwargs: Any) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_what_a_full_disk_lost_is_told_in_the_status(tmp_path: Path, monkeypatch: Any) -> None:
+def test_what_a_full_disk_lost_is_told_in_the_status_and_on_stderr(
+    tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
     with logger_context(tmp_path, 0, "name"):
         logger.log_scalar("loss", 0.0, 0)
         logger.dump()
         monkeypatch.setattr("exptools.logging.writers.appendfile.os.write", FullDisk())
-        monkeypatch.setattr("exptools.logging.writers.progress.os.fsync", no_room)
+        monkeypatch.setattr("exptools.logging.writers.appendfile.os.fsync", no_room)
         logger.log_scalar("loss", 1.0, 1)
         logger.log_scalar("acc", 1.0, 1)
 
     note = status(tmp_path / "run_0")["note"]
     assert note.startswith("data was lost: ")
     assert "progress.csv: 2 scalars could not be written" in note
-    assert "4 bytes could not be written" in note
+    assert "bytes could not be written" in note
+    assert f"exptools: {tmp_path}/run_0: {note}" in capsys.readouterr().err
 
 
 def test_a_crash_while_widening_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: Any) -> None:
@@ -316,7 +322,7 @@ def test_a_crash_while_widening_leaves_the_old_file_whole(tmp_path: Path, monkey
         logger.dump()
         before = (tmp_path / "run_0" / "progress.csv").read_bytes()
         with monkeypatch.context() as patched:
-            patched.setattr(progress_writer.os, "replace", no_room)
+            patched.setattr(appendfile.os, "replace", no_room)
             logger.log_scalar("late", 2.0, 1)
             logger.dump()
 
@@ -499,3 +505,318 @@ def test_the_signal_of_a_process_without_a_run_is_left_alone(tmp_path: Path) -> 
     assert during is not before
     assert signal.getsignal(signal.SIGTERM) is before
     assert sys.excepthook is hook
+
+
+def test_the_process_may_change_its_directory(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "elsewhere" / "logs" / "run_0").mkdir(parents=True)
+    other = tmp_path / "elsewhere" / "logs" / "run_0" / "progress.csv"
+    other.write_text("step,wall_time,theirs\n0,1.0,1.0\n")
+    inside = "os.chdir('elsewhere') if step == 0 else None; logger.log_scalar(f'late{step}', 1.0, step)"
+    (tmp_path / "run.py").write_text(SCRIPT.format(steps=3, inside=inside, after="pass"))
+
+    done = python("run.py")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row[2] for row in read_progress(tmp_path / "logs" / "run_0")] == ["loss", "0.0", "0.1", "0.2"]
+    assert other.read_text() == "step,wall_time,theirs\n0,1.0,1.0\n"
+
+
+def test_a_run_directory_may_be_renamed_meanwhile(tmp_path: Path) -> None:
+    with logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 1.0, 0)
+        logger.dump()
+        (tmp_path / "run_0").rename(tmp_path / "better name")
+        logger.log_scalar("late", 2.0, 1)
+
+    moved = tmp_path / "better name"
+    assert [row[2:] for row in read_progress(moved)] == [["loss", "late"], ["1.0", ""], ["", "2.0"]]
+    assert status(moved)["state"] == "COMPLETED"
+    assert list(tmp_path.iterdir()) == [moved]
+
+
+def test_a_file_that_is_deleted_is_begun_again_and_said(tmp_path: Path, capsys: Any) -> None:
+    run = tmp_path / "run_0"
+    with logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 1.0, 0)
+        logger.dump()
+        for path in (run / "progress.csv", *run.glob("*tfevents*")):
+            path.unlink()
+        logger.log_scalar("loss", 2.0, 1)
+        logger.dump()
+        logger.log_scalar("acc", 3.0, 2)
+
+    assert [row[2:] for row in read_progress(run)] == [["loss", "acc"], ["2.0", ""], ["", "3.0"]]
+    assert shown_by_tensorboard(run) == {"loss": [(1, 2.0)], "acc": [(2, 3.0)]}
+    said = capsys.readouterr().err
+    assert f"exptools: {run}/progress.csv was deleted while it was written; what it held is gone" in said
+    assert said.count("was deleted") == 2
+
+
+def test_a_run_that_measured_nothing_does_not_keep_its_directory(tmp_path: Path) -> None:
+    with pytest.raises(NameError), logger_context(tmp_path, 0, "name"):
+        raise NameError("a typo")
+
+    with logger_context(tmp_path, 0, "name"):
+        logger.log_scalar("loss", 1.0, 0)
+
+    assert status(tmp_path / "run_0")["state"] == "COMPLETED"
+
+
+def test_of_many_that_want_one_directory_at_once_one_gets_it(tmp_path: Path) -> None:
+    script = SCRIPT.format(steps=3, inside="time.sleep(0.3)", after="pass")
+    (tmp_path / "run.py").write_text(script)
+
+    for attempt in range(3):
+        begun = [
+            subprocess.Popen(
+                [sys.executable, "-c", script.replace('"logs"', f'"logs{attempt}"')],
+                cwd=tmp_path,
+                env=clean_environment(),
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(4)
+        ]
+        said = [process.communicate()[1] for process in begun]
+
+        assert sorted(process.returncode for process in begun) == [0, 1, 1, 1], said
+        (winner,) = [process for process in begun if process.returncode == 0]
+        found = status(tmp_path / f"logs{attempt}" / "run_0")
+        assert (found["state"], found["pid"]) == ("COMPLETED", winner.pid)
+        assert sum(f"is in use by process {winner.pid}" in text for text in said) == 3, said
+
+
+def test_a_full_disk_does_not_keep_the_end_from_the_status(tmp_path: Path, python: Command) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=False).returncode:
+        pytest.skip("only root can make a disk that is full")
+    try:
+        inside = "open('logs/ballast', 'ab', buffering=0).write(bytes(4096)) if step < 12 else logger.dump()"
+        script = SCRIPT.format(steps=400, inside=inside, after="pass")
+        (tmp_path / "run.py").write_text(script.replace("        open", "        if 1: open"))
+        (disk / "logs").mkdir()
+        (tmp_path / "logs").symlink_to(disk / "logs")
+
+        done = python("run.py")
+        found = status(disk / "logs" / "run_0")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+    assert done.returncode == 0, done.stderr
+    assert found["state"] == "COMPLETED"
+    assert "could not be written" in found["note"]
+    assert done.stderr.count("progress.csv (No space left on device)") == 1
+    assert "data was lost: progress.csv: " in done.stderr
+
+
+INTERRUPTED = """
+import itertools, os, signal, sys, threading
+from exptools.logging import logger, logger_context
+
+class Freed:
+    def __init__(self):
+        self.me = self  # a cycle: the collector calls __del__ in the middle of anything
+    def __del__(self):
+        global freed
+        freed += 1
+        logger.log_scalar("freed", freed, 10**6)
+
+freed = 0
+handled = 0
+def handler(number, frame):
+    global handled
+    handled += 1
+    logger.log_scalar("handled", handled, 10**7)
+    if handled % 50 == 0:
+        logger.dump()
+
+with logger_context("logs", 0, "name"):
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    for step in range(100_000):
+        Freed()
+        logger.log_scalar("loss", step, step)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    import gc
+    gc.collect()
+print(freed, handled)
+"""
+
+
+def test_signal_handlers_and_destructors_may_log_in_the_middle_of_logging(
+    tmp_path: Path, python: Command
+) -> None:
+    (tmp_path / "run.py").write_text(INTERRUPTED)
+
+    done = python("run.py")
+
+    assert done.returncode == 0, done.stderr
+    freed, handled = map(int, done.stdout.split())
+    header, *rows = read_progress(tmp_path / "logs" / "run_0")
+    kept = {
+        tag: [(int(row[0]), float(row[i])) for row in rows if row[i]] for i, tag in enumerate(header) if i > 1
+    }
+    assert kept["loss"] == [(step, float(step)) for step in range(100_000)]
+    assert kept["freed"] == [(10**6, float(i + 1)) for i in range(freed)]
+    # The handler may be interrupted by itself, between its count and its logging.
+    assert sorted(kept["handled"]) == [(10**7, float(i + 1)) for i in range(handled)]
+    assert handled > 20
+    assert freed == 100_000
+
+
+KEYBOARD = """
+import os, signal, sys
+from exptools.logging import logger, logger_context
+
+steps = []
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+with logger_context("logs", 0, "name"):
+    signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
+    step = 0
+    while step < 3000:
+        try:
+            while step < 3000:
+                logger.log_scalar("loss", step, step)
+                step += 1
+                logger.dump()
+        except KeyboardInterrupt:
+            step += 1  # whether it was logged is not known; it must not be there twice
+    signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_a_keyboard_interrupt_in_the_middle_of_a_dump_writes_nothing_twice(
+    tmp_path: Path, python: Command
+) -> None:
+    (tmp_path / "run.py").write_text(KEYBOARD)
+
+    done = python("run.py")
+
+    assert done.returncode == 0, done.stderr
+    rows = read_progress(tmp_path / "logs" / "run_0")[1:]
+    steps = [int(row[0]) for row in rows]
+    assert steps == sorted(set(steps))
+    assert all(float(row[2]) == int(row[0]) for row in rows)
+
+
+def test_a_forked_child_ends_while_the_parent_writes_its_status(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "run.py").write_text(
+        dedent("""
+        import os, sys, time
+        from exptools import rundir
+        from exptools.logging import logger, logger_context
+
+        rundir.HEARTBEAT_S = 0.05
+        write, slow = rundir.write_status, [False]
+        def slowly(*args):
+            if slow[0]:
+                slow[0] = False
+                time.sleep(1.5)
+            write(*args)
+        rundir.write_status = slowly
+
+        with logger_context("logs", 0, "name"):
+            logger.log_scalar("loss", 1.0, 0)
+            slow[0] = True
+            while slow[0]:
+                time.sleep(0.01)
+            child = os.fork()
+            if child == 0:
+                sys.exit(7)
+            deadline = time.time() + 10
+            while time.time() < deadline:
+                pid, code = os.waitpid(child, os.WNOHANG)
+                if pid:
+                    break
+                time.sleep(0.05)
+            else:
+                os.kill(child, 9)
+                sys.exit("the child hangs")
+            assert os.waitstatus_to_exitcode(code) == 7
+        """)
+    )
+
+    done = python("run.py")
+
+    assert done.returncode == 0, done.stderr
+    assert status(tmp_path / "logs" / "run_0")["state"] == "COMPLETED"
+
+
+def test_a_spawned_child_is_told_who_records_the_run(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "run.py").write_text(
+        dedent("""
+        import multiprocessing
+        from exptools.logging import logger, logger_context
+
+        def child():
+            logger.log_scalar("child", 1.0, 0)
+
+        if __name__ == "__main__":
+            with logger_context("logs", 0, "name"):
+                process = multiprocessing.get_context("spawn").Process(target=child)
+                process.start()
+                process.join()
+        """)
+    )
+
+    done = python("run.py")
+
+    assert (
+        "LoggingError: the logger is not open in this child process, so scalar 'child' would be lost: "
+        "the run is recorded by its parent"
+    ) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ruin", "environ"),
+    [
+        ("sys.stdout.close()", {}),
+        ("os.close(1)", {}),
+        ("sys.stdout = None", {}),
+        ("pass", {"PYTHONIOENCODING": "ascii"}),
+    ],
+)
+def test_a_text_is_recorded_whatever_happens_to_stdout(
+    tmp_path: Path, python: Command, ruin: str, environ: dict[str, str]
+) -> None:
+    (tmp_path / "run.py").write_text(
+        "import os, sys\nfrom exptools.logging import logger, logger_context\n"
+        f"with logger_context('logs', 0, 'name'):\n    {ruin}\n    logger.log_text('héllo')\n"
+    )
+
+    done = python("run.py", **environ)
+
+    assert "Traceback" not in done.stderr
+    assert "héllo" in (tmp_path / "logs" / "run_0" / "debug.log").read_text()
+    assert status(tmp_path / "logs" / "run_0")["state"] == "COMPLETED"
+
+
+def test_a_config_that_cannot_be_kept_leaves_nothing_behind(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ExptoolsError, match=r"log_params\['a'\] has the key \(1, 2\)"),
+        logger_context(tmp_path, 0, "name", {"a": {(1, 2): 3}}),
+    ):
+        raise AssertionError("not reached")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("run_id", ["a/b", "../x", "", "a\0b"])
+def test_a_run_id_is_no_path(tmp_path: Path, run_id: str) -> None:
+    with (
+        pytest.raises(RunDirError, match="run_id must be a number or a word without a slash"),
+        logger_context(tmp_path, run_id, "name"),
+    ):
+        raise AssertionError("not reached")
+
+
+def test_the_config_s_own_name_stays(tmp_path: Path) -> None:
+    with logger_context(tmp_path, 3, "name", {"name": "mine", "lr": 0.1}):
+        pass
+
+    assert json.loads((tmp_path / "run_3" / "variant_config.json").read_text()) == {
+        "name": "mine",
+        "run_ID": 3,
+        "lr": 0.1,
+    }

@@ -22,6 +22,7 @@ from exptools.launching.job import Job, Outcome, Spec
 from exptools.launching.slots import Slot
 from exptools.lifecycle import Ending
 from exptools.rundir import State, Status
+from exptools.say import say
 
 GRACE_S = 10.0  # from SIGINT to SIGTERM, and from there to SIGKILL
 
@@ -135,7 +136,7 @@ def _take(payload: Path, result: Path) -> Any:
     except FileNotFoundError:
         return None
     except Exception as error:  # an exception class that pickles but does not unpickle, say
-        print(f"exptools: a job's return value could not be read back ({error!r})", file=sys.stderr)
+        say(f"a job's return value could not be read back ({error!r})")
         return None
     finally:
         result.unlink(missing_ok=True)
@@ -169,11 +170,11 @@ def _silent_exit(code: int) -> Ending:
 
 def end_without(run_dir: Path, how: Ending, status: Status | None = None) -> None:
     """Write the end of a run whose own process did not."""
-    begun = status or Status(State.QUEUED)
+    begun = Status(State.QUEUED) if status is None or status.state is State.QUEUED else status
     end = dataclasses.replace(
         begun, state=how.state, exit_code=how.exit_code, error=how.error, note=how.note, end=time.time()
     )
     try:
         rundir.write_status(run_dir, end)
     except OSError as error:  # a full disk must not take the other jobs along
-        print(f"exptools: {run_dir}: status not written ({error})", file=sys.stderr)
+        say(f"{run_dir}: status not written ({error.strerror})")

@@ -25,7 +25,8 @@ class Writer(Protocol):
     def write(self, records: Sequence[Record]) -> None:
         """Take records in the order in which they were logged; pass over kinds that it does not keep.
 
-        Must not raise for a failing disk: it keeps what it could not write and tries again.
+        Must not raise for a failing disk: it keeps what it could not write and tries again. If it raises, it
+        has kept nothing of `records`, and gets them again.
         """
 
     def close(self) -> str | None:

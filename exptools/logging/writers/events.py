@@ -16,15 +16,14 @@ from exptools.logging.writers.base import Record
 
 
 class EventsWriter:
-    """Writes one event a row to `run_dir`/events.out.tfevents.*."""
+    """Writes one event a row to `run_dir`/events.out.tfevents.*, from the first one on."""
 
     def __init__(self, run_dir: Path) -> None:
         now = time.time()
         # The pid and nanoseconds: two writers that begin in one second get two files.
         unique = f"{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         name = f"events.out.{rundir.EVENTS_INFIX}.{unique}{rundir.OWN_EVENTS_SUFFIX}"
-        self._file = AppendFile(run_dir / name)
-        self._file.append(encode_header(now))
+        self._file = AppendFile(run_dir / name, lambda: encode_header(now))
 
     def write(self, records: Sequence[Record]) -> None:
         """Append the rows among the records."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,23 +13,23 @@ from exptools.logging.writers.base import Record
 
 
 class ProgressWriter:
-    """Writes rows to `run_dir`/progress.csv; a new tag widens the file, atomically."""
+    """Writes rows to `run_dir`/progress.csv, from the first one on; a new tag widens the file, atomically."""
 
     def __init__(self, run_dir: Path) -> None:
         self._columns: dict[str, int] = {}
         self._rows: list[Row] = []  # waiting for a disk that has room
-        self._file = AppendFile(run_dir / rundir.PROGRESS)
-        self._file.append(encode_header(()).encode())
+        self._file = AppendFile(run_dir / rundir.PROGRESS, self._header)
 
     def write(self, records: Sequence[Record]) -> None:
         """Append the rows among the records."""
-        self._rows += [r for r in records if isinstance(r, Row)]
-        new = {tag: None for row in self._rows for tag in row.tags if tag not in self._columns}
+        rows = self._rows + [r for r in records if isinstance(r, Row)]
+        new = {tag: None for row in rows for tag in row.tags if tag not in self._columns}
         if new and not self._widen(list(new)):
+            self._rows = rows
             return
-        lines = encode_rows(self._rows, self._columns)
+        lines = encode_rows(rows, self._columns).encode()
         self._rows = []
-        self._file.append(lines.encode())
+        self._file.append(lines)
 
     def close(self) -> str | None:
         """Write what is left; returns what was lost."""
@@ -40,31 +38,25 @@ class ProgressWriter:
         rows = f"{rundir.PROGRESS}: {waiting} scalars could not be written" if waiting else None
         return "; ".join(lost for lost in (rows, self._file.close()) if lost) or None
 
+    def _header(self) -> bytes:
+        return encode_header(list(self._columns)).encode()
+
     def _widen(self, new: list[str]) -> bool:
         """Give the file columns for the `new` tags; False if the disk did not let it.
 
-        Rows hold numbers only, so a row is widened by a comma a tag. Before the rename the old file is
-        whole, after it the new one.
+        Rows hold numbers only, so a row is widened by a comma a tag.
         """
-        if not self._file.append(b""):  # a line that is half on the disk has to be ended first
-            return False
-        path = self._file.path
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         tags = [*self._columns, *new]
-        try:
-            with open(path, "rb") as old, open(temporary, "wb") as wide:
-                old.seek(len(encode_header(list(self._columns)).encode()))
-                wide.write(encode_header(tags).encode())
-                if self._columns or os.fstat(old.fileno()).st_size > old.tell():
+        if self._columns:
+            if not self._file.append():  # a line that is half on the disk has to be ended first
+                return False
+            try:
+                with self._file.replacing() as (old, wide):
+                    old.seek(len(self._header()))
+                    wide.write(encode_header(tags).encode())
                     wide.writelines(line[:-1] + b"," * len(new) + b"\n" for line in old)
-                wide.flush()
-                os.fsync(wide.fileno())
-            shutil.copymode(path, temporary)
-            os.replace(temporary, path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            self._file.complain(error)
-            return False
-        self._file.reopen()
+            except OSError as error:
+                self._file.complain(error)
+                return False
         self._columns = {tag: place for place, tag in enumerate(tags)}
         return True

@@ -1,0 +1,126 @@
+"""The spool: what was logged reaches every writer, whatever a writer does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from exptools.formats.rows import Row
+from exptools.logging.spool import Spool
+from exptools.logging.writers.base import Record
+
+
+class Memory:
+    """A writer that keeps what it is given; told to, it blocks or raises."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.may_write = threading.Event()
+        self.may_write.set()
+        self.broken = False
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.may_write.wait(30)
+        if self.broken:
+            raise RuntimeError("no such luck")
+        self.records += records
+
+    def close(self) -> str | None:
+        return None
+
+
+class BadEnd(Memory):
+    def close(self) -> str | None:
+        raise OSError("too late")
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def other() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def spool(memory: Memory, other: Memory) -> Iterator[Spool]:
+    spool = Spool([memory, other])
+    yield spool
+    spool.close()
+
+
+def row(step: int) -> Row:
+    return Row(step, 0.0, ("x",), (1.0,))
+
+
+def add(spool: Spool, step: int) -> None:
+    spool.scalars.append((step, 0.0, "x", 1.0))
+
+
+def test_what_was_added_is_written_within_about_a_second(spool: Spool, memory: Memory) -> None:
+    add(spool, 0)
+    time.sleep(1.3)
+
+    assert memory.records == [row(0)]
+
+
+def test_adding_does_not_wait_for_a_slow_disk(spool: Spool, memory: Memory) -> None:
+    memory.may_write.clear()
+    add(spool, 0)
+    flushing = threading.Thread(target=spool.flush)
+    flushing.start()
+    for step in range(1, 1000):
+        add(spool, step)
+    assert memory.records == []
+
+    memory.may_write.set()
+    flushing.join()
+    spool.flush()
+
+    assert memory.records == [row(step) for step in range(1000)]
+
+
+def test_a_writer_that_raises_gets_it_again_and_harms_no_other(
+    spool: Spool, memory: Memory, other: Memory, capsys: Any
+) -> None:
+    memory.broken = True
+    for step in range(2):
+        add(spool, step)
+        spool.flush()
+    assert other.records == [row(0), row(1)]
+
+    memory.broken = False
+    add(spool, 2)
+    spool.flush()
+
+    assert memory.records == other.records == [row(0), row(1), row(2)]
+    assert capsys.readouterr().err == (
+        "exptools: Memory failed (RuntimeError: no such luck); "
+        "what is logged waits in memory and is tried again\n"
+    )
+
+
+def test_what_no_writer_took_is_told_at_the_end(spool: Spool, memory: Memory) -> None:
+    memory.broken = True
+    add(spool, 0)
+    add(spool, 1)
+
+    assert spool.close() == "2 records were not taken by Memory"
+
+
+def test_a_writer_that_cannot_be_closed_is_told_and_the_others_are_closed(memory: Memory) -> None:
+    spool = Spool([BadEnd(), memory])
+    add(spool, 0)
+
+    assert spool.close() == "BadEnd could not be closed (OSError: too late)"
+    assert memory.records == [row(0)]
+
+
+def test_it_may_be_closed_twice(spool: Spool) -> None:
+    assert (spool.close(), spool.close()) == (None, None)
