@@ -70,16 +70,16 @@ class Spool:
         self._lost = [lost for outlet in self._outlets if (lost := outlet.close())]
 
     def _hand_over(self) -> None:
-        records: list[Record] = [*rows(_taken(self.scalars)), *_taken(self.texts)]
+        records: list[Record] = [*rows(taken(self.scalars)), *taken(self.texts)]
         for outlet in self._outlets:
             outlet.write(records)
 
 
-def _taken(items: list[ItemT]) -> list[ItemT]:
+def taken(items: list[ItemT]) -> list[ItemT]:
     """What is in the list now, taken out of it: a single step, so what is appended meanwhile stays."""
-    taken = items[:]
-    del items[: len(taken)]
-    return taken
+    found = items[:]
+    del items[: len(found)]
+    return found
 
 
 class _Outlet:

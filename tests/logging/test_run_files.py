@@ -521,11 +521,14 @@ def test_the_process_may_change_its_directory(tmp_path: Path, python: Command) -
     assert other.read_text() == "step,wall_time,theirs\n0,1.0,1.0\n"
 
 
-def test_a_run_directory_may_be_renamed_meanwhile(tmp_path: Path) -> None:
+@pytest.mark.parametrize("already_written", [True, False])
+def test_a_run_directory_may_be_renamed_meanwhile(tmp_path: Path, already_written: bool) -> None:
     with logger_context(tmp_path, 0, "name"):
         logger.log_scalar("loss", 1.0, 0)
-        logger.dump()
+        if already_written:
+            logger.dump()
         (tmp_path / "run_0").rename(tmp_path / "better name")
+        logger.dump()
         logger.log_scalar("late", 2.0, 1)
 
     moved = tmp_path / "better name"

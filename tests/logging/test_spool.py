@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from exptools.formats.rows import Row
-from exptools.logging.spool import Spool
+from exptools.logging.spool import Spool, taken
 from exptools.logging.writers.base import Record
 
 
@@ -124,3 +124,18 @@ def test_a_writer_that_cannot_be_closed_is_told_and_the_others_are_closed(memory
 
 def test_it_may_be_closed_twice(spool: Spool) -> None:
     assert (spool.close(), spool.close()) == (None, None)
+
+
+class Busy(list[int]):
+    """A list that another thread appends to while it is copied."""
+
+    def __getitem__(self, which: Any) -> Any:
+        copied = super().__getitem__(which)
+        self.append(99)
+        return copied
+
+
+def test_what_is_added_while_the_rest_is_taken_stays() -> None:
+    items = Busy([1, 2])
+
+    assert (taken(items), list(items)) == ([1, 2], [99])
