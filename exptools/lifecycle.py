@@ -33,6 +33,9 @@ class Ending:
     note: str | None = None
 
 
+OUT_OF_MEMORY = " (probably out of memory)"
+
+
 def ending(error: BaseException | None) -> Ending:
     """The ending that belongs to what left the job: None for a normal return."""
     if error is None:
@@ -53,7 +56,7 @@ def by_signal(number: int) -> Ending:
     name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
     if number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         return Ending(State.INTERRUPTED, -number, f"ended by {name}")
-    hint = " (probably out of memory)" if number == signal.SIGKILL else ""
+    hint = OUT_OF_MEMORY if number == signal.SIGKILL else ""
     return Ending(State.FAILED, -number, f"killed by {name}{hint}")
 
 

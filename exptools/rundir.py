@@ -239,12 +239,21 @@ def is_run(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """Let no other process claim the directory `path` while this one looks at it and marks it as used."""
-    fd = os.open(path, os.O_RDONLY)
+def claimed(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Let no other process claim the directory `path` inside the block.
+
+    Raises:
+        RunDirError: somebody else has claimed it, and we do not `wait`.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(fd, fcntl.LOCK_EX)
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise RunDirError(f"{path} is in use by another process") from None
+    except OSError:
+        pass  # a file system without locks
+    try:
         yield
     finally:
         os.close(fd)

@@ -7,25 +7,27 @@ import logging
 import os
 import signal
 import socket
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
 
-from exptools import rundir
+from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
-from exptools.errors import ExptoolsError, LaunchError
-from exptools.launching import main_module, report, transport
+from exptools.errors import ExptoolsError, LaunchError, RunDirError
+from exptools.launching import application, main_module, report, transport
 from exptools.launching.engines.local import LocalEngine, end_without
 from exptools.launching.job import Job, Outcome
-from exptools.launching.slots import Slot, SlotPool, make_slots
+from exptools.launching.slots import Event, Slot, SlotPool, make_slots
 from exptools.lifecycle import Ending
 from exptools.rundir import State, Status
 
@@ -66,20 +68,54 @@ def launch(
     main_module.stop_if_importing()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
+    rundir.make(sweep_dir)
+    with _claimed(sweep_dir):
+        return _launch(sweep_dir, context, task_function, config, settings, job_overrides, initial_job_idx)
+
+
+@contextlib.contextmanager
+def _claimed(sweep_dir: Path) -> Iterator[None]:
+    """Keep the directory for this sweep as long as it runs.
+
+    Raises:
+        LaunchError: another sweep runs in it.
+    """
+    with contextlib.ExitStack() as claim:
+        try:
+            claim.enter_context(rundir.claimed(sweep_dir, wait=False))
+        except RunDirError as error:
+            advice = (
+                "two that begin in one second get the same by default: give one of them hydra.sweep.dir=..."
+            )
+            raise LaunchError(f"{error} that runs a sweep; {advice}") from error
+        yield
+
+
+def _launch(
+    sweep_dir: Path,
+    context: HydraContext,
+    task_function: TaskFunction,
+    config: DictConfig,
+    settings: dict[str, Any],
+    job_overrides: Sequence[Sequence[str]],
+    initial_job_idx: int,
+) -> Sequence[JobReturn]:
     composed = [
         _compose(context, config, overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)
     ]
-    sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
     jobs = [_job(cfg, overrides) for cfg, overrides in zip(composed, job_overrides, strict=True)]
     _refuse_clashes(jobs)
     slots = make_slots(**settings, n_jobs=len(jobs))
-    shared = transport.dumps((context, task_function, Singleton.get_state()), "the application")
+    shared = application.pack(context, task_function)
     _prepare(sweep_dir, jobs, composed, settings, slots)
     log.info(report.plan(jobs, slots, sweep_dir))
     outcomes = _run_all(jobs, slots, shared)
     told = report.failures(jobs, outcomes)
-    if told:
+    if told and log.isEnabledFor(logging.ERROR):
         log.error(told)
+    elif told:  # hydra/hydra_logging=disabled
+        print(told, file=sys.stderr)
     return [_return(*args) for args in zip(jobs, composed, outcomes, strict=True)]
 
 
@@ -93,18 +129,34 @@ def _compose(context: HydraContext, config: DictConfig, overrides: Sequence[str]
 
 
 def _job(config: DictConfig, overrides: Sequence[str]) -> Job:
+    num = config.hydra.job.num
     with as_current(config):
-        run_dir = Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)).absolute()
+        try:
+            run_dir = _settle_run_dir(config)
+        except OmegaConfBaseException as error:
+            reason = lifecycle.one_line(error)
+            raise LaunchError(
+                f"hydra.sweep.dir and subdir of job #{num} cannot be resolved: {reason}"
+            ) from error
         env_set = config.hydra.job.env_set
         with read_write(env_set):
             OmegaConf.resolve(env_set)  # Hydra 1.3 resolves it where the user's own keys are not known
     return Job(
-        num=config.hydra.job.num,
+        num=num,
         overrides=tuple(overrides),
         run_dir=run_dir,
         payload=transport.dumps(config, "the config"),
         environment={str(k): str(v) for k, v in env_set.items()},
     )
+
+
+def _settle_run_dir(config: DictConfig) -> Path:
+    """Resolve the run directory once and for all: in the job something like ${random:} would give another."""
+    sweep = config.hydra.sweep
+    where, subdir = str(sweep.dir), str(sweep.subdir)
+    with read_write(sweep), open_dict(sweep):
+        sweep.dir, sweep.subdir = where, subdir
+    return Path(where, subdir).absolute()
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
@@ -149,31 +201,40 @@ def _run_all(jobs: Sequence[Job], slots: Sequence[Slot], shared: bytes) -> list[
     with tempfile.TemporaryDirectory(prefix="exptools-") as scratch:
         engine = LocalEngine(shared, Path(scratch))
         pool: SlotPool[Job, Outcome] = SlotPool(slots, engine.run)
-        try:
-            with _sigterm_as_interrupt():
-                pool.start(jobs)
-                _follow(pool, jobs, outcomes)
-        except (KeyboardInterrupt, _Terminated) as stop:
-            pool.stop()
-            log.warning("interrupted: ending the jobs that run (interrupt again to kill them)")
-            try:
-                engine.interrupt()
-            except KeyboardInterrupt:
-                engine.kill()
-            _follow(pool, jobs, outcomes)
-            _leave(jobs, outcomes, 143 if isinstance(stop, _Terminated) else 130)
+        with _signals_as_events(pool):
+            pool.start(jobs)
+            signals = _follow(pool, engine, jobs, outcomes)
+    if signals:
+        _leave(jobs, outcomes, 128 + signals[0])
     return [outcomes[i] for i in range(len(jobs))]
 
 
-def _follow(pool: SlotPool[Job, Outcome], jobs: Sequence[Job], outcomes: dict[int, Outcome]) -> None:
-    """Say what happens, and gather the outcomes, until nothing runs."""
+def _follow(
+    pool: SlotPool[Job, Outcome], engine: LocalEngine, jobs: Sequence[Job], outcomes: dict[int, Outcome]
+) -> list[int]:
+    """Say what happens, and gather the outcomes, until nothing runs; the signals that came."""
+    signals: list[int] = []
     for event in pool.events():
-        job = jobs[event.index]
-        if event.kind == "start":
-            log.info(f"started on slot {event.slot.number}: {report.title(job)}")
-        else:
+        if event.kind == "signal":
+            signals.append(event.index)
+            _interrupt(pool, engine, again=len(signals) > 1)
+        elif event.kind == "start" and event.slot is not None:
+            log.info(f"started on slot {event.slot.number}: {report.title(jobs[event.index])}")
+        elif event.kind == "end":
+            job = jobs[event.index]
             outcomes[event.index] = _outcome(job, event.result)
             log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
+    return signals
+
+
+def _interrupt(pool: SlotPool[Job, Outcome], engine: LocalEngine, *, again: bool) -> None:
+    """End the jobs in order; asked again, at once."""
+    pool.stop()
+    if again:
+        engine.kill()
+        return
+    log.warning("interrupted: ending the jobs that run (interrupt again to kill them)")
+    threading.Thread(target=engine.interrupt, name="exptools-interrupt", daemon=True).start()
 
 
 def _outcome(job: Job, result: Any) -> Outcome:
@@ -197,26 +258,28 @@ def _leave(jobs: Sequence[Job], outcomes: dict[int, Outcome], exit_code: int) ->
     raise SystemExit(exit_code)
 
 
-class _Terminated(BaseException):
-    """SIGTERM came to the launcher."""
-
-
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """End the jobs in order when the launcher gets SIGTERM, instead of leaving them behind."""
+def _signals_as_events(pool: SlotPool[Job, Outcome]) -> Iterator[None]:
+    """Let the signals that end a program end the jobs in order, between two other events.
 
-    def raise_terminated(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
+    One that is ignored (SIGHUP by nohup, SIGINT by a shell's `command &`) stays so.
+    """
 
+    def post(number: int, frame: FrameType | None) -> None:
+        pool.post(Event("signal", number))
+
+    before: dict[int, Any] = {}
     try:
-        before = signal.signal(signal.SIGTERM, raise_terminated)
+        for ends in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(ends) is not signal.SIG_IGN:
+                before[ends] = signal.signal(ends, post)
     except ValueError:  # not the main thread: its owner handles signals
-        yield
-        return
+        pass
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _return(job: Job, config: DictConfig, outcome: Outcome) -> JobReturn:

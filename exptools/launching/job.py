@@ -9,6 +9,8 @@ from typing import Any
 from exptools.launching.main_module import MainModule
 from exptools.lifecycle import Ending
 
+GRACE_S = 10.0  # between the signals that end a job: from SIGINT to SIGTERM, and from there to SIGKILL
+
 
 @dataclass(frozen=True)
 class Job:
@@ -37,7 +39,8 @@ class Spec:
     gpus: list[str] | None
     main: dict[str, str | None]
     sys_path: list[str]
-    argv: list[str]
+    argv: list[str]  # sys.argv as it is
+    original_argv: list[str]  # and as it was when the script began
     shared: str  # files: what all jobs get, what this one gets, where its result goes
     payload: str
     result: str

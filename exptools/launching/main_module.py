@@ -6,10 +6,13 @@ import contextlib
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from exptools.errors import LaunchError
 
 NAME = "__mp_main__"  # multiprocessing's name for it, so that `if __name__ == "__main__":` does not run again
 
@@ -20,6 +23,12 @@ class MainModule:
 
     path: str | None = None
     module: str | None = None
+
+
+_NO_GUARD = (
+    "the script ended while it was being imported; put what it does, the call of main() too, "
+    "under `if __name__ == '__main__':`"
+)
 
 
 class ReachedHydraMain(BaseException):
@@ -43,22 +52,60 @@ def describe() -> MainModule:
     """The script of this process."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
-    if spec is not None and not _is_package_main(spec.name):
-        return MainModule(module=spec.name)
-    path = getattr(main, "__file__", None)
-    if spec is None and path is not None and os.path.isfile(path):
+    if spec is not None and spec.name != "__main__":  # `python -m module`, or `python -m package`
+        is_a_tool = spec.name.endswith(".__main__") and not _defines_anything(main)
+        return MainModule() if is_a_tool else MainModule(module=spec.name)
+    path = getattr(main, "__file__", None)  # `python script.py`, or `python directory/`
+    if path is not None and os.path.isfile(path):
         return MainModule(path=os.path.abspath(path))
-    return MainModule()  # an interactive session, `python -c`, or a tool such as pytest
+    return MainModule()  # an interactive session, `python -c`, a zip file
 
 
-def _is_package_main(name: str) -> bool:
-    return name == "__main__" or name.endswith(".__main__")
+def _defines_anything(main: types.ModuleType) -> bool:
+    """Whether a job could need this module: those of tools such as pytest only start something else."""
+    return any(getattr(value, "__module__", None) == "__main__" for value in vars(main).values())
+
+
+def original_argv(main: MainModule) -> list[str]:
+    """The words that the script got, before it took some out of sys.argv, as argparse's users do."""
+    words = _after_the_options(sys.orig_argv[1:])
+    if not words or not sys.argv:
+        return sys.argv
+    if main.path is not None:
+        ours = os.path.abspath(words[0]) in (main.path, os.path.dirname(main.path))
+    else:
+        ours = main.module in (words[0], f"{words[0]}.__main__")
+    return [sys.argv[0], *words[1:]] if ours else sys.argv
+
+
+_FLAGS = "[bBdEhiIOPqRsSuvVx?]"
+_OPTION = re.compile(rf"--check-hash-based-pycs|-(?:{_FLAGS}+|{_FLAGS}*([cmWX])(.*))", re.DOTALL)
+
+
+def _after_the_options(words: list[str]) -> list[str]:
+    """A command line of Python from the script, or the module of -m, on; empty after -c."""
+    rest = iter(words)
+    for word in rest:
+        option = _OPTION.fullmatch(word)
+        if option is None:
+            return [word, *rest]
+        letter, value = option.groups()
+        if letter == "c":
+            return []
+        if letter == "m":
+            return [*filter(None, [value]), *rest]
+        if word.startswith("--") or (letter is not None and not value):
+            next(rest, None)
+    return []
 
 
 def restore(main: MainModule) -> None:
     """Import the script of the launching process as `__main__` of this one.
 
     A script without a guard around its call of main() is imported up to that call, and works.
+
+    Raises:
+        LaunchError: the script caught what ends its import there, and failed.
     """
     if main.module is not None:
         spec = importlib.util.find_spec(main.module)
@@ -79,19 +126,29 @@ def restore(main: MainModule) -> None:
     else:
         module.__spec__ = None
     sys.modules["__main__"] = sys.modules[NAME] = module
-    with _stop_at_hydra_main(), contextlib.suppress(ReachedHydraMain):
-        exec(code, module.__dict__)
+    with _stop_at_hydra_main() as was_reached, contextlib.suppress(ReachedHydraMain):
+        try:
+            exec(code, module.__dict__)
+        except Exception as error:
+            if was_reached:
+                raise LaunchError(_NO_GUARD) from error
+            raise
+        except SystemExit as error:
+            raise LaunchError(_NO_GUARD) from error
 
 
 @contextlib.contextmanager
-def _stop_at_hydra_main() -> Iterator[None]:
-    """While the script is being imported, its start of Hydra ends the import."""
+def _stop_at_hydra_main() -> Iterator[list[bool]]:
+    """While the script is being imported, its start of Hydra ends the import, and the list is filled."""
     import hydra.main  # noqa: F401 - the attribute `hydra.main` is the function; the module is in sys.modules
 
     hydra_main = sys.modules["hydra.main"]
     original = getattr(hydra_main, "_run_hydra", None)
 
+    was_reached: list[bool] = []
+
     def reached(*args: object, **kwargs: object) -> None:
+        was_reached.append(True)
         raise ReachedHydraMain
 
     if original is None:
@@ -102,7 +159,7 @@ def _stop_at_hydra_main() -> Iterator[None]:
     _importing = True
     hydra_main._run_hydra = reached  # type: ignore[attr-defined]
     try:
-        yield
+        yield was_reached
     finally:
         _importing = False
         hydra_main._run_hydra = original  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exptools import rundir
+from exptools.errors import LaunchError
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot
 from exptools.rundir import State
@@ -59,6 +60,8 @@ def write_sweep(
         earlier = rundir.read_json(path)["jobs"]
     except FileNotFoundError:
         earlier = []
+    except (KeyError, TypeError) as error:
+        raise LaunchError(f"{path}: not what exptools writes; give the sweep another directory") from error
     entries = earlier + [
         {"num": j.num, "overrides": list(j.overrides), "dir": _relative(j.run_dir, sweep_dir)} for j in jobs
     ]

@@ -89,6 +89,10 @@ class SlotPool(Generic[JobT, ResultT]):
             else:
                 yield event
 
+    def post(self, event: Event) -> None:
+        """Put something that happened elsewhere between the events; signal handlers may do that."""
+        self._events.put(event)
+
     def stop(self) -> None:
         """Lease no slot any more; jobs that run go on."""
         self._stopped = True
@@ -110,11 +114,14 @@ class SlotPool(Generic[JobT, ResultT]):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to the job with this index: kind is start or end; result is of `end` only."""
+    """Something that happened to the job with this index: kind is start or end; result is of `end` only.
+
+    With the kind signal, index is the number of a signal that came to this process.
+    """
 
     kind: str
     index: int
-    slot: Slot
+    slot: Slot | None = None
     result: Any = None
 
 

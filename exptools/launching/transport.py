@@ -36,7 +36,7 @@ def dumps(value: Any, what: str) -> bytes:
         _Pickler(buffer).dump(value)
     except Exception as error:
         raise LaunchError(
-            f"{what} cannot be sent to the job's process ({type(error).__name__}: {error}); "
+            f"{what} cannot be sent from one process to another ({type(error).__name__}: {error}); "
             "make it something that pickle can handle, or create it inside the job"
         ) from error
     return buffer.getvalue()

@@ -5,19 +5,24 @@ Its environment was set by the launcher before Python started. Nothing heavy is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exptools import lifecycle, rundir
+from exptools.errors import ExptoolsError, LaunchError
 from exptools.launching import machine
-from exptools.launching.job import Spec
+from exptools.launching.job import GRACE_S, Spec
 from exptools.lifecycle import Ending, Lifecycle
+from exptools.rundir import State
+from exptools.say import say
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the job that the pipe in argv[1] describes; the exit code is the job's."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `command &` ignores it
     pipe = int(sys.argv[1])
     spec = Spec(**json.loads(_read_line(pipe)))
     pinned = machine.pin(spec.cpus) if spec.cpus is not None else None
@@ -36,7 +42,10 @@ def main() -> None:
         cpus=pinned,
         gpus=tuple(spec.gpus) if spec.gpus is not None else None,
     )
-    threading.Thread(target=_die_with_launcher, args=(pipe,), name="exptools-lifeline", daemon=True).start()
+    lifeline = threading.Thread(
+        target=_die_with_launcher, args=(pipe, life), name="exptools-lifeline", daemon=True
+    )
+    lifeline.start()
     sys.exit(_run(spec, life))
 
 
@@ -50,9 +59,17 @@ def _read_line(pipe: int) -> bytes:
     return line
 
 
-def _die_with_launcher(pipe: int) -> None:
+def _die_with_launcher(pipe: int, life: Lifecycle) -> None:
     os.read(pipe, 1)  # returns at the end of the pipe: the launcher is gone, however it went
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.killpg(0, signal.SIGTERM)  # this process leads the group of all that the job started
+    time.sleep(GRACE_S)
+    # Still here: the job ignores it, or is inside C code, where no handler of Python's can run.
+    life.end(
+        Ending(
+            State.INTERRUPTED, -signal.SIGKILL, "the launcher was gone, and the job did not end by SIGTERM"
+        )
+    )
+    os.killpg(0, signal.SIGKILL)
 
 
 def _run(spec: Spec, life: Lifecycle) -> int:
@@ -73,19 +90,21 @@ def _run(spec: Spec, life: Lifecycle) -> int:
 
 def _run_job(spec: Spec) -> JobReturn:
     sys.path[:] = spec.sys_path
-    sys.argv[:] = spec.argv
+    sys.argv[:] = spec.original_argv
     from exptools.launching import main_module
 
     main_module.restore(spec.main_module())
+    sys.argv[:] = spec.argv
     from hydra.core.singleton import Singleton
     from hydra.core.utils import run_job, setup_globals
 
     from exptools.launching import transport
 
     setup_globals()
-    context, task_function, singletons = transport.loads(Path(spec.shared).read_bytes())
-    Singleton.set_state(singletons)
+    application = transport.loads(Path(spec.shared).read_bytes())
+    Singleton.set_state(transport.loads(application.singletons))
     config = transport.loads(Path(spec.payload).read_bytes())
+    context, task_function = application.context(config), transport.loads(application.task_function)
     return run_job(
         hydra_context=context,
         task_function=task_function,
@@ -108,10 +127,16 @@ def _show(error: BaseException) -> None:
     """The traceback into the job's log, from the user's own frames on."""
     if isinstance(error, SystemExit) and not isinstance(error.code, str):
         return
+    if isinstance(error, ExptoolsError):
+        say(f"error: {error}")
+        return
     trace = error.__traceback__
     while trace is not None and _is_plumbing(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    traceback.print_exception(type(error), error, trace or error.__traceback__)
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # stderr is closed or its disk is full: the status still tells
+        traceback.print_exception(type(error), error, trace or error.__traceback__)
 
 
 def _is_plumbing(filename: str) -> bool:
@@ -120,7 +145,6 @@ def _is_plumbing(filename: str) -> bool:
 
 def _send(spec: Spec, returned: JobReturn | None, how: Ending) -> str | None:
     """Write the job's return for the launcher; a note if a part of it could not be sent."""
-    from exptools.errors import LaunchError
     from exptools.launching import transport
 
     if returned is None:
@@ -132,5 +156,8 @@ def _send(spec: Spec, returned: JobReturn | None, how: Ending) -> str | None:
         returned._return_value = RuntimeError(how.error) if failed else None
         data = transport.dumps(returned, "the job's return")
         note = None if failed else f"the return value was replaced by None: {error}"
-    rundir.write_atomically(spec.result, data, durable=False)
+    try:
+        rundir.write_atomically(spec.result, data, durable=False)
+    except OSError as error:
+        return f"the return value was lost: {spec.result}: {error.strerror}"
     return note

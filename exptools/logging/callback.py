@@ -10,13 +10,14 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
-from exptools.errors import ExptoolsError, RunDirError
+from exptools.errors import ExptoolsError
+from exptools.lifecycle import Lifecycle
 from exptools.logging import logger
-from exptools.logging.context import Session
+from exptools.logging.context import Session, begin_life
 
 
 class LoggerCallback(Callback):
@@ -24,21 +25,24 @@ class LoggerCallback(Callback):
 
     def __init__(self) -> None:
         self._session: Session | None = None
+        self._life: Lifecycle | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """A plain run: stop before anything is overwritten, and see to it that every way out is seen."""
+        """A plain run: it begins before anything is overwritten, and every way out is seen."""
         with _errors_end_the_command():
-            run_dir = _directory(config, "hydra.run.dir")
-            in_use = rundir.trouble(run_dir)
-            if in_use:
-                raise RunDirError(f"{in_use}; choose another (hydra.run.dir=...), or move that one away")
-            rundir.make(run_dir)
+            where = _resolve(config, "hydra.run.dir")
+            self._life = begin_life(Path(where).absolute(), "choose another (hydra.run.dir=...)")
+        # Hydra would resolve it again, and something like ${random:} would give another directory.
+        _pin(config.hydra.run, "dir", where)
         _watch_every_exit("hydra._internal.hydra", self)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A sweep: jobs of Hydra's basic launcher run in this process."""
         with _errors_end_the_command():
-            rundir.make(_directory(config, "hydra.sweep.dir"))
+            sweep_dir = Path(_resolve(config, "hydra.sweep.dir")).absolute()
+            rundir.make(sweep_dir)
+            with rundir.claimed(sweep_dir, wait=False):
+                pass  # nobody is at work there: otherwise Hydra would write over its multirun.yaml
         _watch_every_exit("hydra._internal.core_plugins.basic_launcher", self)
 
     def on_job_start(self, config: DictConfig, *, task_function: Any, **kwargs: Any) -> None:
@@ -59,10 +63,14 @@ class LoggerCallback(Callback):
         self.close(None if completed else job_return._return_value)
 
     def close(self, error: BaseException | None) -> None:
-        """Close the logger if it is open; `error` is what left the job."""
+        """Close the logger and end the run, as far as they are open; `error` is what left the job."""
+        how = lifecycle.ending(error)
         session, self._session = self._session, None
         if session is not None:
-            session.close(lifecycle.ending(error))
+            session.close(how)
+        life, self._life = self._life, None
+        if life is not None:
+            life.end(how)
 
 
 @contextlib.contextmanager
@@ -75,9 +83,14 @@ def _errors_end_the_command() -> Iterator[None]:
         raise SystemExit(2) from error
 
 
-def _directory(config: DictConfig, key: str) -> Path:
+def _resolve(config: DictConfig, key: str) -> str:
     with as_current(config):
-        return Path(str(OmegaConf.select(config, key))).absolute()
+        return str(OmegaConf.select(config, key))
+
+
+def _pin(node: DictConfig, key: str, value: str) -> None:
+    with read_write(node), open_dict(node):
+        node[key] = value
 
 
 def keep_variant(run_dir: Path, config: DictConfig) -> None:

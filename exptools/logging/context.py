@@ -68,8 +68,10 @@ class Session:
         return self._lost
 
 
-def begin_life(run_dir: Path) -> Lifecycle:
+def begin_life(run_dir: Path, advice: str = "choose another directory") -> Lifecycle:
     """Create `run_dir` and begin the life of a new run in it.
+
+    advice: what to do if it is in use.
 
     Raises:
         RunDirError: the directory already holds a run, or cannot be written.
@@ -78,7 +80,7 @@ def begin_life(run_dir: Path) -> Lifecycle:
     with rundir.claimed(run_dir):
         in_use = rundir.trouble(run_dir)
         if in_use:
-            raise RunDirError(f"{in_use}; choose another directory, or move that one away")
+            raise RunDirError(f"{in_use}; {advice}, or move that one away")
         try:
             return lifecycle.begin(run_dir, affinity_code=os.environ.get("EXPTOOLS_AFFINITY_CODE"))
         except OSError as error:

@@ -507,7 +507,10 @@ def test_what_cannot_be_pickled_is_named(tmp_path: Path, python: Command) -> Non
     done = python("collect.py")
 
     assert done.returncode == 2
-    assert "the application cannot be sent to the job's process (TypeError: cannot pickle" in done.stderr
+    assert (
+        "the application's function cannot be sent from one process to another (TypeError: cannot pickle"
+        in done.stderr
+    )
 
 
 def test_a_return_value_that_cannot_be_sent_does_not_fail_the_job(tmp_path: Path, python: Command) -> None:

@@ -18,13 +18,11 @@ from typing import Any
 from exptools import lifecycle, rundir
 from exptools.errors import RunDirError
 from exptools.launching import main_module, transport
-from exptools.launching.job import Job, Outcome, Spec
+from exptools.launching.job import GRACE_S, Job, Outcome, Spec
 from exptools.launching.slots import Slot
-from exptools.lifecycle import Ending
+from exptools.lifecycle import OUT_OF_MEMORY, Ending
 from exptools.rundir import State, Status
 from exptools.say import say
-
-GRACE_S = 10.0  # from SIGINT to SIGTERM, and from there to SIGKILL
 
 _BOOT = "import sys; sys.path[:] = {path!r}; from exptools.launching.worker import main; main()"
 
@@ -46,6 +44,7 @@ class LocalEngine:
         """Run `job` on `slot` in a fresh process and wait for its end."""
         begun = time.monotonic()
         spec = self._spec(job, slot)
+        told = json.dumps(dataclasses.asdict(spec)).encode() + b"\n"
         Path(spec.payload).write_bytes(job.payload)
         read_end, write_end = os.pipe()
         with os.fdopen(write_end, "wb", buffering=0) as control:  # its closing ends a job that outlives us
@@ -53,9 +52,15 @@ class LocalEngine:
                 process = self._start(job, slot, read_end)
             finally:
                 os.close(read_end)
-            with contextlib.suppress(BrokenPipeError):  # it died at once; its exit code tells
-                control.write(json.dumps(dataclasses.asdict(spec)).encode() + b"\n")
-            code = process.wait()
+            try:
+                with contextlib.suppress(BrokenPipeError):  # it died at once; its exit code tells
+                    control.write(told)
+                _wait_without_reaping(process)
+                _signal_group(process.pid, signal.SIGKILL)  # what the job started and left behind
+            finally:
+                with self._lock:  # from here on its number may be somebody else's
+                    code = process.wait()
+                    del self._running[job.num]
         return self._outcome(job, spec, code, time.monotonic() - begun)
 
     def interrupt(self) -> None:
@@ -70,14 +75,13 @@ class LocalEngine:
 
     def kill(self) -> None:
         """End all that runs at once."""
+        self._interrupted = True
         self._signal_all(signal.SIGKILL)
-        while self._running:
-            time.sleep(0.02)
 
     def _start(self, job: Job, slot: Slot, control: int) -> subprocess.Popen[bytes]:
-        boot = _BOOT.format(path=sys.path)
+        boot = _BOOT.format(path=_texts(sys.path))
         # The words after the pipe are for whoever looks at `ps`.
-        words = [str(control), f"exptools-job-{job.num}", *job.overrides]
+        words = [str(control), f"exptools-job-{job.num}", " ".join(job.overrides)[:1000]]
         with self._lock, open(job.run_dir / rundir.STDOUT, "ab") as log:
             if self._interrupted:
                 raise InterruptedError("the sweep was interrupted before this job began")
@@ -102,8 +106,9 @@ class LocalEngine:
             cpus=list(slot.cpus) if slot.pin else None,
             gpus=None if slot.gpus is None else list(slot.gpus),
             main=dataclasses.asdict(self._main),
-            sys_path=sys.path,
+            sys_path=_texts(sys.path),
             argv=sys.argv,
+            original_argv=main_module.original_argv(self._main),
             shared=str(self._shared),
             payload=str(self._scratch / f"{job.num}.job"),
             result=str(self._scratch / f"{job.num}.result"),
@@ -115,12 +120,23 @@ class LocalEngine:
                 _signal_group(process.pid, number)
 
     def _outcome(self, job: Job, spec: Spec, code: int, duration_s: float) -> Outcome:
-        _signal_group(self._running[job.num].pid, signal.SIGKILL)  # what the job started and left behind
         how = _final(job.run_dir, code, self._interrupted)
-        returned = _take(Path(spec.payload), Path(spec.result))
-        with self._lock:
-            del self._running[job.num]
+        returned = _take(job, Path(spec.payload), Path(spec.result))
         return Outcome(how, returned, duration_s)
+
+
+def _texts(path: list[str]) -> list[str]:
+    """sys.path as far as Python's own import reads it: people put Paths in as well."""
+    return [entry for entry in path if isinstance(entry, str)]
+
+
+def _wait_without_reaping(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a child and leave its number taken, if the system can (macOS: Python 3.13)."""
+    if hasattr(os, "waitid"):
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        process.wait()
 
 
 def _signal_group(group: int, number: int) -> None:
@@ -128,7 +144,7 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _take(payload: Path, result: Path) -> Any:
+def _take(job: Job, payload: Path, result: Path) -> Any:
     """What the job sent, or None; both files are removed."""
     payload.unlink(missing_ok=True)
     try:
@@ -136,7 +152,7 @@ def _take(payload: Path, result: Path) -> Any:
     except FileNotFoundError:
         return None
     except Exception as error:  # an exception class that pickles but does not unpickle, say
-        say(f"a job's return value could not be read back ({error!r})")
+        say(f"the return value of job #{job.num} could not be read back ({error!r})")
         return None
     finally:
         result.unlink(missing_ok=True)
@@ -152,7 +168,11 @@ def _final(run_dir: Path, code: int, interrupted: bool) -> Ending:
         return _as_it_says(status, code)
     how = lifecycle.by_signal(-code) if code < 0 else _silent_exit(code)
     if interrupted:
-        how = dataclasses.replace(how, state=State.INTERRUPTED)
+        how = Ending(
+            State.INTERRUPTED,
+            how.exit_code,
+            f"the sweep was interrupted: {how.error}".removesuffix(OUT_OF_MEMORY),
+        )
     end_without(run_dir, how, status)
     return how
 
