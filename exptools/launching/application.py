@@ -17,8 +17,8 @@ from exptools.launching import transport
 class Application:
     """Pickled part by part, so that what cannot be sent can be named.
 
-    callbacks: None where they hold what cannot be sent (a lock, an open file, a connection); they are made anew
-    in each job then, from the config, as they would be in a plain run.
+    callbacks: None where they hold what cannot be sent (a lock, an open file); they are made anew in each job
+    then, from the config, as they would be in a plain run.
     """
 
     config_loader: bytes

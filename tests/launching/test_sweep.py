@@ -7,51 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
 
 import pytest
 from conftest import HYDRA_IS_1_3, Command, clean_environment, read_progress
-
-APP = """
-import os, signal, sys, time
-from dataclasses import dataclass, field
-import hydra
-from hydra.core.config_store import ConfigStore
-from exptools.logging import logger
-
-@dataclass
-class Config:
-    defaults: list = field(default_factory=lambda: ["_self_", "exptools"])
-    do: str = "pass"
-    x: int = 0
-
-ConfigStore.instance().store(name="app", node=Config)
-
-@hydra.main(version_base=None, config_name="app")
-def main(cfg):
-    {body}
-
-if __name__ == "__main__":
-    main()
-"""
-
-
-def write_app(tmp_path: Path, body: str, template: str = APP) -> Path:
-    app = tmp_path / "app.py"
-    app.write_text(template.format(body="\n    ".join(dedent(body).strip().splitlines())))
-    return app
-
-
-def status(run_dir: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run_dir / "status.json").read_text())
-    return found
-
-
-def states(sweep: Path) -> list[str]:
-    return [status(sweep / str(i))["state"] for i in range(len(list(sweep.glob("[0-9]*"))))]
+from sweeps import APP, said_by, start, states, status, wait_until, write_app
 
 
 def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> None:
@@ -245,48 +206,6 @@ def test_results_come_back_in_order(tmp_path: Path, python: Command) -> None:
     assert done.stdout.splitlines()[-1] == "[0, 10, 20]", done.stdout + done.stderr
 
 
-NO_GUARD = APP[: APP.index("if __name__")] + "main()\n"
-
-
-@pytest.mark.parametrize("template", [APP, NO_GUARD], ids=["guarded", "without a guard"])
-def test_the_users_script_is_the_real_main_of_a_job(tmp_path: Path, python: Command, template: str) -> None:
-    app = write_app(
-        tmp_path,
-        """
-        import __main__, multiprocessing, pickle
-        assert __main__.Config is Config
-        assert pickle.loads(pickle.dumps(Config)) is Config
-        for method in ("fork", "spawn"):
-            context = multiprocessing.get_context(method)
-            process = context.Process(target=helper, args=(cfg.x,))
-            process.start()
-            process.join()
-            assert process.exitcode == cfg.x, (method, process.exitcode)
-        """,
-        template=template.replace("@hydra.main", "def helper(x):\n    sys.exit(x)\n\n@hydra.main"),
-    )
-    if template is NO_GUARD:  # a spawned child imports the script: without a guard that is Hydra again
-        app.write_text(app.read_text().replace('("fork", "spawn")', '("fork",)'))
-
-    done = python(app, "-m", "x=3,4", "hydra.sweep.dir=out")
-
-    logs = "".join((tmp_path / "out" / str(i) / "stdout.log").read_text() for i in range(2))
-    assert done.returncode == 0, done.stdout + done.stderr + logs
-
-
-def test_a_module_run_with_dash_m_works(tmp_path: Path, python: Command) -> None:
-    app = write_app(tmp_path, "from .sibling import NAME; print(NAME, __name__)")
-    (tmp_path / "pkg").mkdir()
-    app.rename(tmp_path / "pkg" / "train.py")
-    (tmp_path / "pkg" / "__init__.py").touch()
-    (tmp_path / "pkg" / "sibling.py").write_text("NAME = 'found'")
-
-    done = python("-m", "pkg.train", "-m", "x=0", "hydra.sweep.dir=out")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "out" / "0" / "stdout.log").read_text().split()[0] == "found"
-
-
 def test_a_job_gets_what_the_files_said_when_the_sweep_started(tmp_path: Path, python: Command) -> None:
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "app.yaml").write_text("defaults: [_self_, exptools]\nx: 0\nlr: 1\n")
@@ -305,90 +224,6 @@ def test_a_job_gets_what_the_files_said_when_the_sweep_started(tmp_path: Path, p
     python(app, "-m", "x=0,1", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=1")
 
     assert [(tmp_path / "out" / str(i) / "stdout.log").read_text() for i in range(2)] == ["lr 1\n", "lr 1\n"]
-
-
-def wait_until(condition: Any, timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
-
-
-def running(sweep: Path) -> list[dict[str, Any]]:
-    found = [json.loads(p.read_text()) for p in sweep.glob("*/status.json")]
-    return [s for s in found if s["state"] == "RUNNING"]
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupting_the_launcher_ends_its_jobs_in_order(tmp_path: Path, number: int, code: int) -> None:
-    app = write_app(
-        tmp_path,
-        """
-        logger.log_scalar("x", cfg.x, 0)
-        child = __import__("subprocess").Popen(["sleep", "300"])
-        print(child.pid, flush=True)
-        time.sleep(300)
-        """,
-    )
-    launcher = subprocess.Popen(
-        [sys.executable, str(app), "-m", "x=0,1,2,3", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=2"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    out = tmp_path / "out"
-    logs = [out / str(i) / "stdout.log" for i in range(2)]
-    wait_until(lambda: all(log.exists() and log.read_text().endswith("\n") for log in logs))
-    pids = [s["pid"] for s in running(out)] + [int(log.read_text()) for log in logs]
-
-    launcher.send_signal(number)
-    said, _ = launcher.communicate(timeout=60)
-
-    assert launcher.returncode == code
-    assert states(out) == ["INTERRUPTED"] * 4
-    assert "interrupted: 0 of 4 jobs had completed, 2 had not begun" in said
-    assert "Traceback" not in said
-    wait_until(lambda: all(gone(pid) for pid in pids))
-    assert [row[2] for row in read_progress(out / "0")] == ["x", "0.0"]
-
-
-def test_when_the_launcher_is_killed_its_jobs_end_with_their_files_closed(tmp_path: Path) -> None:
-    app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0)\nprint('ready')\ntime.sleep(300)")
-    launcher = subprocess.Popen(
-        [sys.executable, str(app), "-m", "x=5", "hydra.sweep.dir=out"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    run = tmp_path / "out" / "0"
-    wait_until(lambda: (run / "stdout.log").exists() and "ready" in (run / "stdout.log").read_text())
-    pid = status(run)["pid"]
-
-    launcher.kill()
-    launcher.wait()
-
-    wait_until(lambda: gone(pid))
-    assert (status(run)["state"], status(run)["error"]) == ("INTERRUPTED", "ended by SIGTERM")
-    assert [row[2] for row in read_progress(run)] == ["x", "5.0"]
-
-
-def test_what_a_job_leaves_behind_is_ended(tmp_path: Path, python: Command) -> None:
-    app = write_app(tmp_path, 'print(__import__("subprocess").Popen(["sleep", "300"]).pid)')
-
-    python(app, "-m", "x=0", "hydra.sweep.dir=out")
-
-    wait_until(lambda: gone(int((tmp_path / "out" / "0" / "stdout.log").read_text())))
 
 
 @pytest.mark.parametrize(
@@ -535,3 +370,161 @@ def test_ps_shows_which_job_a_process_is(tmp_path: Path, python: Command) -> Non
     python(app, "-m", "x=3", "hydra.sweep.dir=out")
 
     assert "exptools-job-0 x=3" in (tmp_path / "out" / "0" / "stdout.log").read_text()
+
+
+def test_two_sweeps_into_one_directory_are_not_mixed(tmp_path: Path) -> None:
+    app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0); time.sleep(0.5)")
+
+    both = [start(app, "x=1,2"), start(app, "x=101,102")]
+    said = [launcher.communicate()[0] for launcher in both]
+
+    assert sorted(launcher.returncode for launcher in both) == [0, 2], said
+    refused = next(text for text, launcher in zip(said, both, strict=True) if launcher.returncode == 2)
+    assert f"exptools: error: {tmp_path}/out" in refused
+    won = [1, 2] if both[0].returncode == 0 else [101, 102]
+    for num, x in enumerate(won):
+        run = tmp_path / "out" / str(num)
+        assert json.loads((run / "variant_config.json").read_text())["x"] == x
+        assert read_progress(run)[1][2] == str(float(x))
+        assert f"x: {x}\n" in (run / ".hydra" / "config.yaml").read_text()
+    assert [j["overrides"] for j in json.loads((tmp_path / "out" / "sweep.json").read_text())["jobs"]] == [
+        [f"x={x}"] for x in won
+    ]
+
+
+def test_a_run_that_waits_for_its_slot_keeps_its_directory(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0); print('now', flush=True); time.sleep(2)")
+    place = f"hydra.sweep.subdir={tmp_path}/runs/${{x}}"
+    first = start(app, "x=1,2", place, "hydra.launcher.n_parallel=1")
+    wait_until(lambda: said_by(tmp_path / "runs" / "1") == "now\n")
+
+    done = python(app, "-m", "x=2", place, "hydra.sweep.dir=elsewhere")
+    first.communicate()
+
+    assert done.returncode == 2
+    assert f"{tmp_path}/runs/2 is in use by process {first.pid} on " in done.stderr
+    assert "(QUEUED)" in done.stderr
+    assert [status(tmp_path / "runs" / str(x))["state"] for x in (1, 2)] == ["COMPLETED"] * 2
+
+
+def test_two_plain_runs_into_one_directory_are_not_mixed(tmp_path: Path) -> None:
+    app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0); time.sleep(0.5)")
+
+    for attempt in range(3):
+        both = {
+            x: subprocess.Popen(
+                [sys.executable, str(app), f"x={x}", f"hydra.run.dir=out{attempt}"],
+                cwd=tmp_path,
+                env=clean_environment(),
+                stderr=subprocess.DEVNULL,
+            )
+            for x in (1, 101)
+        }
+        codes = {x: process.wait() for x, process in both.items()}
+
+        assert sorted(codes.values()) == [0, 2]
+        (won,) = [x for x, code in codes.items() if code == 0]
+        run = tmp_path / f"out{attempt}"
+        assert read_progress(run)[1][2] == str(float(won))
+        assert f"x: {won}\n" in (run / ".hydra" / "config.yaml").read_text()
+        assert json.loads((run / "variant_config.json").read_text())["x"] == won
+
+
+@pytest.mark.parametrize("words", [("-m", "x=1,2", "hydra.sweep.dir=out"), ("x=1",)], ids=["sweep", "plain"])
+def test_a_directory_that_is_new_at_every_look_is_made_once(
+    tmp_path: Path, python: Command, words: tuple[str, ...]
+) -> None:
+    resolver = "__import__('omegaconf').OmegaConf.register_new_resolver('uid', lambda: os.urandom(4).hex())"
+    app = write_app(
+        tmp_path,
+        "logger.log_scalar('x', cfg.x, 0)",
+        template=APP.replace("@dataclass\n", f"{resolver}\n\n@dataclass\n", 1),
+    )
+
+    done = python(app, *words, "hydra.sweep.subdir=r_${uid:}", "hydra.run.dir=out/r_${uid:}")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = list((tmp_path / "out").glob("r_*"))
+    assert len(runs) == (2 if "-m" in words else 1)
+    assert all((run / "progress.csv").exists() and (run / ".hydra").exists() for run in runs)
+
+
+def test_a_directory_that_cannot_be_resolved_is_one_line(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "pass")
+
+    done = python(app, "-m", "x=1", "hydra.sweep.dir=out", "hydra.sweep.subdir=${nokey}")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "exptools: error: hydra.sweep.dir and subdir of job #0 cannot be resolved: "
+    )
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_error_is_kept_where_stderr_is_closed(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "sys.stderr.close(); raise ValueError('the real error')")
+
+    python(app, "-m", "x=1", "hydra.sweep.dir=out")
+
+    assert status(tmp_path / "out" / "0")["error"] == "ValueError: the real error"
+
+
+def test_a_return_value_for_which_there_is_no_room_does_not_fail_the_job(
+    tmp_path: Path, python: Command
+) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        from exptools import rundir
+        def full(path, *args, **kwargs):
+            if str(path).endswith(".result"):
+                raise OSError(28, "No space left on device")
+            return write(path, *args, **kwargs)
+        write, rundir.write_atomically = rundir.write_atomically, full
+        return "x"
+        """,
+    )
+
+    done = python(app, "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout
+    assert status(tmp_path / "out" / "0")["note"].startswith("the return value was lost: ")
+
+
+def test_a_very_long_override_is_no_obstacle(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "args.py").write_text(
+        "import runpy, sys\nsys.argv = ['app.py', '-m', '+long=' + 200_000 * 'x', 'hydra.sweep.dir=out']\n"
+        "runpy.run_path('app.py', run_name='__main__')\n"
+    )
+    write_app(tmp_path, "print(len(cfg.long))")
+
+    done = python("args.py")
+
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
+    assert said_by(tmp_path / "out" / "0") == "200000\n"
+
+
+def test_failures_are_listed_where_hydras_log_is_disabled(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "raise ValueError(cfg.x)")
+
+    done = python(app, "-m", "x=0,1", "hydra.sweep.dir=out", "hydra/hydra_logging=disabled")
+
+    assert done.returncode == 1
+    assert "2 of 2 jobs did not complete:" in done.stderr
+    assert "FAILED: ValueError: 1" in done.stderr
+
+
+@pytest.mark.parametrize("content", ["[]", "{}"])
+def test_a_sweep_json_of_somebody_else_is_named(tmp_path: Path, python: Command, content: str) -> None:
+    app = write_app(tmp_path, "pass")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sweep.json").write_text(content)
+
+    done = python(app, "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"exptools: error: {tmp_path}/out/sweep.json: not what exptools writes; "
+        "give the sweep another directory\n"
+    )
+    assert (tmp_path / "out" / "sweep.json").read_text() == content

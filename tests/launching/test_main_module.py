@@ -1,0 +1,150 @@
+"""The user's script is the real `__main__` of a job, however it was started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Command
+from sweeps import APP, said_by, write_app
+
+NO_GUARD = APP[: APP.index("if __name__")] + "main()\n"
+
+
+@pytest.mark.parametrize("template", [APP, NO_GUARD], ids=["guarded", "without a guard"])
+def test_the_users_script_is_the_real_main_of_a_job(tmp_path: Path, python: Command, template: str) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        import __main__, multiprocessing, pickle
+        assert __main__.Config is Config
+        assert pickle.loads(pickle.dumps(Config)) is Config
+        for method in ("fork", "spawn"):
+            context = multiprocessing.get_context(method)
+            process = context.Process(target=helper, args=(cfg.x,))
+            process.start()
+            process.join()
+            assert process.exitcode == cfg.x, (method, process.exitcode)
+        """,
+        template=template.replace("@hydra.main", "def helper(x):\n    sys.exit(x)\n\n@hydra.main"),
+    )
+    if template is NO_GUARD:  # a spawned child imports the script: without a guard that is Hydra again
+        app.write_text(app.read_text().replace('("fork", "spawn")', '("fork",)'))
+
+    done = python(app, "-m", "x=3,4", "hydra.sweep.dir=out")
+
+    logs = "".join((tmp_path / "out" / str(i) / "stdout.log").read_text() for i in range(2))
+    assert done.returncode == 0, done.stdout + done.stderr + logs
+
+
+def test_a_module_run_with_dash_m_works(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "from .sibling import NAME; print(NAME, __name__)")
+    (tmp_path / "pkg").mkdir()
+    app.rename(tmp_path / "pkg" / "train.py")
+    (tmp_path / "pkg" / "__init__.py").touch()
+    (tmp_path / "pkg" / "sibling.py").write_text("NAME = 'found'")
+
+    done = python("-m", "pkg.train", "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "0" / "stdout.log").read_text().split()[0] == "found"
+
+
+@pytest.mark.parametrize("package", ["pkg", "a.b"])
+def test_a_package_run_with_dash_m_works(tmp_path: Path, python: Command, package: str) -> None:
+    app = write_app(
+        tmp_path,
+        "from .sibling import NAME; from hydra.utils import get_class; print(NAME, get_class('__main__.Config') is Config)",
+    )
+    home = tmp_path.joinpath(*package.split("."))
+    home.mkdir(parents=True)
+    app.rename(home / "__main__.py")
+    (home / "__init__.py").touch()
+    (home / "sibling.py").write_text("NAME = 'found'")
+
+    done = python("-m", package, "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr + said_by(tmp_path / "out" / "0")
+    assert said_by(tmp_path / "out" / "0") == "found True\n"
+
+
+def test_a_directory_that_is_run_works(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path, "from hydra.utils import get_class; print(get_class('__main__.Config') is Config)"
+    )
+    (tmp_path / "project").mkdir()
+    app.rename(tmp_path / "project" / "__main__.py")
+
+    done = python("project", "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr + said_by(tmp_path / "out" / "0")
+    assert said_by(tmp_path / "out" / "0") == "True\n"
+
+
+ARGPARSE = APP.replace(
+    "@dataclass\n",
+    "import argparse\n"
+    "parser = argparse.ArgumentParser()\n"
+    "parser.add_argument('--data', default='the default')\n"
+    "args, sys.argv[1:] = parser.parse_known_args()\n\n"
+    "@dataclass\n",
+    1,
+)
+
+
+@pytest.mark.parametrize("flags", [(), ("-u",), ("-X", "utf8", "-Wignore"), ("-m",)], ids=" ".join)
+def test_words_that_the_script_took_for_itself_are_there_in_the_job(
+    tmp_path: Path, python: Command, flags: tuple[str, ...]
+) -> None:
+    app = write_app(tmp_path, "print(args.data, sys.argv[1:])", template=ARGPARSE)
+    script = "app" if flags == ("-m",) else app
+
+    done = python(*flags, script, "-m", "x=0", "--data", "mine", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said_by(tmp_path / "out" / "0") == "mine ['-m', 'x=0', 'hydra.sweep.dir=out']\n"
+
+
+def test_a_script_that_catches_everything_is_told_to_guard_itself(tmp_path: Path, python: Command) -> None:
+    template = APP[: APP.index("if __name__")] + "try:\n    main()\nexcept:\n    sys.exit(1)\n"
+    app = write_app(tmp_path, "pass", template=template)
+
+    done = python(app, "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 1
+    assert "put what it does, the call of main() too, under `if __name__ == '__main__':`" in done.stdout
+
+
+def test_paths_in_the_search_path_do_no_harm(tmp_path: Path, python: Command) -> None:
+    template = APP.replace(
+        "@dataclass\n", "sys.path.append(__import__('pathlib').Path('x'))\n\n@dataclass\n", 1
+    )
+    app = write_app(tmp_path, "print('well')", template=template)
+
+    done = python(app, "-m", "x=0", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout
+    assert said_by(tmp_path / "out" / "0") == "well\n"
+
+
+CALLBACK = """
+import threading
+from hydra.experimental.callback import Callback
+
+class Mine(Callback):
+    def __init__(self):
+        self.lock = threading.Lock()
+    def on_job_start(self, config, **kwargs):
+        with self.lock:
+            print("seen", config.x)
+"""
+
+
+def test_a_callback_that_cannot_be_sent_is_made_in_the_job(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "mine.py").write_text(CALLBACK)
+    app = write_app(tmp_path, "print('well')")
+
+    done = python(app, "-m", "x=3", "hydra.sweep.dir=out", "+hydra.callbacks.mine._target_=mine.Mine")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said_by(tmp_path / "out" / "0") == "seen 3\nwell\n"
