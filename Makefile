@@ -7,11 +7,20 @@ DEMO := multirun/demo
 
 .PHONY: demo test check format clean
 
-# The stamp is newer than pyproject.toml: an edit of the dependencies installs again, nothing else does.
-$(VENV)/.installed: pyproject.toml
+# The environment is made anew for another Python, in another place, and when it was not finished.
+MADE_FOR := $(CURDIR) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>&1)
+ifneq ($(shell cat $(VENV)/.made 2>/dev/null),$(MADE_FOR))
+.PHONY: $(VENV)/.made
+endif
+
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("exptools needs Python 3.10 or newer; PYTHON=%s is %s. Try: make PYTHON=python3.11" % (sys.argv[1], sys.version.split()[0]) if sys.version_info < (3, 10) else 0)' $(PYTHON)
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@printf '%s\n' '$(subst ','\'',$(MADE_FOR))' > $@
+
+# The stamp is newer than pyproject.toml: an edit of the dependencies installs again, nothing else does.
+$(VENV)/.installed: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group test --group check
 	@touch $@
 

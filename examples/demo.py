@@ -24,7 +24,9 @@ def main() -> int:
     csv, figure = sweep / "scalars.csv", sweep / "train_loss.png"
     if sweep.exists():
         # The demo before this one: kept, never overwritten.
-        shutil.move(sweep, sweep.with_name(f"{sweep.name}-before-{time.strftime('%Y%m%d-%H%M%S')}"))
+        kept = sweep.with_name(f"{sweep.name}-before-{time.strftime('%Y%m%d-%H%M%S')}")
+        shutil.move(sweep, kept)
+        print(f"The demo before this one is kept: {kept}")
     commands = [
         [sys.executable, str(HERE / "train.py"), "-m", *SWEEP, f"hydra.sweep.dir={sweep}"],
         [str(BIN / "exptools-view"), str(sweep)],

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exptools import lifecycle, rundir
-from exptools.errors import ExptoolsError, LaunchError
+from exptools.errors import LaunchError
 from exptools.launching import machine
 from exptools.launching.job import GRACE_S, Spec
 from exptools.lifecycle import Ending, Lifecycle
@@ -127,15 +127,14 @@ def _show(error: BaseException) -> None:
     """The traceback into the job's log, from the user's own frames on."""
     if isinstance(error, SystemExit) and not isinstance(error.code, str):
         return
-    if isinstance(error, ExptoolsError):
+    if isinstance(error, LaunchError):
         say(f"error: {error}")
         return
     trace = error.__traceback__
     while trace is not None and _is_plumbing(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    with contextlib.suppress(
-        OSError, ValueError
-    ):  # stderr is closed or its disk is full: the status still tells
+    # stderr may be closed, or its disk full: the status still tells.
+    with contextlib.suppress(OSError, ValueError):
         traceback.print_exception(type(error), error, trace or error.__traceback__)
 
 

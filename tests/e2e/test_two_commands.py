@@ -15,7 +15,7 @@ from conftest import ROOT, clean_environment
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What git would clone, with the changes that are not committed yet."""
-    target = tmp_path_factory.mktemp("clone") / "exptools"
+    target = tmp_path_factory.mktemp("clone") / "it's exptools"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -41,6 +41,10 @@ def make(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(900)
 def test_make_demo_ends_in_a_table_a_csv_and_a_figure(clone: Path) -> None:
+    # What an interrupted set-up leaves is no obstacle.
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "bin" / "python").write_text("half of a file")
+
     done = make(clone, "demo")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -64,6 +68,7 @@ def test_make_demo_again_keeps_the_one_before(clone: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     (kept,) = (clone / "multirun").glob("demo-before-*")
+    assert f"The demo before this one is kept: multirun/{kept.name}" in done.stdout
     assert (kept / "scalars.csv").read_bytes() == before
     assert (clone / "multirun" / "demo" / "scalars.csv").exists()
 

@@ -54,7 +54,11 @@ def test_a_module_run_with_dash_m_works(tmp_path: Path, python: Command) -> None
 def test_a_package_run_with_dash_m_works(tmp_path: Path, python: Command, package: str) -> None:
     app = write_app(
         tmp_path,
-        "from .sibling import NAME; from hydra.utils import get_class; print(NAME, get_class('__main__.Config') is Config)",
+        """
+        from .sibling import NAME
+        from hydra.utils import get_class
+        print(NAME, get_class('__main__.Config') is Config)
+        """,
     )
     home = tmp_path.joinpath(*package.split("."))
     home.mkdir(parents=True)

@@ -14,6 +14,8 @@ import pytest
 from conftest import HYDRA_IS_1_3, Command, clean_environment, read_progress
 from sweeps import APP, said_by, start, states, status, wait_until, write_app
 
+from exptools import rundir
+
 
 def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> None:
     app = write_app(
@@ -390,6 +392,24 @@ def test_two_sweeps_into_one_directory_are_not_mixed(tmp_path: Path) -> None:
     assert [j["overrides"] for j in json.loads((tmp_path / "out" / "sweep.json").read_text())["jobs"]] == [
         [f"x={x}"] for x in won
     ]
+
+
+@pytest.mark.parametrize("line", [True, False], ids=["by the callback", "by the launcher"])
+def test_a_sweep_directory_is_refused_as_long_as_it_is_claimed(
+    tmp_path: Path, python: Command, line: bool
+) -> None:
+    template = APP if line else APP.replace('["_self_", "exptools"]', '["_self_"]')
+    app = write_app(tmp_path, "pass", template=template)
+    (tmp_path / "out").mkdir()
+
+    with rundir.claimed(tmp_path / "out"):
+        done = python(app, "-m", "x=1", "hydra/launcher=exptools", "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"exptools: error: {tmp_path}/out is in use by another process")
+    assert done.stderr.count("\n") == 1
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == (set() if line else {"multirun.yaml"})  # Hydra's sweeper writes it before it launches
 
 
 def test_a_run_that_waits_for_its_slot_keeps_its_directory(tmp_path: Path, python: Command) -> None:
