@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import copy
 import os
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,8 @@ __all__ = ["VariantLevel", "load_variant", "make_variants", "save_variant", "upd
 class VariantLevel(NamedTuple):
     """Settings that change together.
 
-    keys: the path of each key through the nested config, such as ``("optimizer", "lr")``. values: rows, each with
-    one value per key. dir_names: one per row, for the directory of the row's runs.
+    keys: the path of each key through the nested config, such as ``("optimizer", "lr")``. values: rows, each
+    with one value per key. dir_names: one per row, for the directory of the row's runs.
     """
 
     keys: Sequence[Sequence[str]]
@@ -51,11 +52,9 @@ def make_variants(
             for row, name in rows
         ]
         variants, log_dirs = [variant for variant, _ in crossed], [log_dir for _, log_dir in crossed]
-    twice = sorted({log_dir for log_dir in log_dirs if log_dirs.count(log_dir) > 1})
-    if twice:
-        raise LaunchError(
-            f"several variants would have the directory {twice[0]!r}; make their dir_names differ"
-        )
+    (log_dir, n), *_ = collections.Counter(log_dirs).most_common(1)
+    if n > 1:
+        raise LaunchError(f"{n} variants would have the directory {log_dir!r}; make their dir_names differ")
     return variants, log_dirs
 
 
