@@ -174,12 +174,12 @@ def _check_figure(options: argparse.Namespace) -> None:
 def _plot(runs: Runs, options: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from exptools.viewing.exporters import figure
+    from exptools.viewing.exporters import figure, panels
 
-    panels = runs.panels(*options.plot)
-    file = Path(options.output) if options.output else figure.default_file([panel.tag for panel in panels])
-    drawn, _ = figure.draw(panels)
-    for note in [*figure.save(drawn, file), *figure.notes(panels)]:
+    shown = runs.panels(*options.plot)
+    file = Path(options.output) if options.output else figure.default_file([panel.tag for panel in shown])
+    drawn, _ = figure.draw(shown)
+    for note in [*figure.save(drawn, file), *panels.notes(shown)]:
         _note(note)
     _note(f"wrote {file}")
 

@@ -8,10 +8,10 @@ import fnmatch
 import json
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from exptools.viewing.runs import natural
+from exptools.viewing.runs import below, natural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,7 @@ _PLACES = frozenset(
 )
 _SAY_NOTHING = frozenset({"name", "_target_", "type", "kind", "id"})  # without what is above them
 _JOB_NUMBERS = frozenset({"job_id", "job_num", "job_number"})
+_PART = re.compile(r'(?:\A|(?<=\.))("(?:[^"\\]|\\.)*"|[^.]*)(?:\.|\Z)')
 
 
 # --- what differs ---------------------------------------------------------------------------------------
@@ -47,16 +48,21 @@ _JOB_NUMBERS = frozenset({"job_id", "job_num", "job_number"})
 def flatten(config: Mapping[Any, Any]) -> dict[str, Any]:
     """`config` with dotted keys; lists stay values, and so does an empty mapping.
 
-    A key that itself holds a dot is quoted, as in TOML, so that no two keys fall together.
+    A key that itself holds a dot is quoted, as in TOML, so that no two keys fall together; see parts.
     """
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        name = json.dumps(key) if "." in str(key) else str(key)
+        name = json.dumps(key) if "." in str(key) or str(key).startswith('"') else str(key)
         if isinstance(value, Mapping) and value:
             flat |= {f"{name}.{k}": v for k, v in flatten(value).items()}
         else:
             flat[name] = value
     return flat
+
+
+def parts(key: str) -> list[str]:
+    """The parts of a key of flatten, quoted where they were: `a."x.y"` is `a` and `"x.y"`."""
+    return [match.group(1) for match in _PART.finditer(key)]
 
 
 def identity(value: Any) -> Hashable:
@@ -92,7 +98,7 @@ def differing(configs: Iterable[FlatConfig]) -> list[str]:
 
 def is_seed(key: str) -> bool:
     """Whether `key` is a random seed: `seed`, `*.seed`, `*_seed`, whatever the case."""
-    return re.fullmatch(r"(.*[_-])?(seed|random_state)", _last(key).lower()) is not None
+    return re.fullmatch(r"(.*[._-])?(seed|random_state)", _last(key).lower()) is not None
 
 
 def is_bookkeeping(key: str) -> bool:
@@ -106,7 +112,7 @@ def is_seed_like(key: str) -> bool:
 
 
 def _last(key: str) -> str:
-    return key.rpartition(".")[2]
+    return parts(key)[-1].strip('"')
 
 
 # --- groups ---------------------------------------------------------------------------------------------
@@ -114,11 +120,22 @@ def _last(key: str) -> str:
 
 @dataclass(frozen=True)
 class Member:
-    """What of a run decides its group. config: None where it is unknown. part: see runs.Place."""
+    """What of a run decides its group. config: None where it is unknown. part, sweep: see runs.Place."""
 
     name: str
     config: FlatConfig | None
     part: str = ""
+    sweep: str = ""
+
+    @property
+    def seed(self) -> Hashable:
+        """The values of all its seeds; None if it has none, or none that is written down (null, ${...})."""
+        known = {key: value for key, value in (self.config or {}).items() if is_seed(key) and _written(value)}
+        return frozenset((key, identity(value)) for key, value in known.items()) or None
+
+
+def _written(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and "${" in value)
 
 
 @dataclass(frozen=True)
@@ -126,13 +143,33 @@ class Group:
     """Runs with equal config but for the seed-like keys.
 
     label: short, made of what tells this group from the others; "" if it is the only one. settings: the
-    keys of the label and their values. runs: names. seeds: whether a seed is among what differs inside.
+    keys of the label and their values. sweep: the name of the sweep that all its runs are of, where the
+    same seeds were run in several; else "".
     """
 
     label: str
     settings: Mapping[str, Any]
-    runs: tuple[str, ...]
-    seeds: bool = False
+    members: tuple[Member, ...]
+    sweep: str = ""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The names of its runs."""
+        return tuple(member.name for member in self.members)
+
+    @property
+    def seeds(self) -> int:
+        """How many different seeds its runs have."""
+        return len({member.seed for member in self.members if member.seed is not None})
+
+    @property
+    def repeats(self) -> bool:
+        """Whether several of its runs have the same seed."""
+        return self.seeds < sum(member.seed is not None for member in self.members)
+
+    def only(self, names: Collection[str]) -> Group:
+        """This group, of the runs in `names` alone."""
+        return replace(self, members=tuple(member for member in self.members if member.name in names))
 
 
 def grouped(members: Sequence[Member]) -> list[Group]:
@@ -145,16 +182,42 @@ def grouped(members: Sequence[Member]) -> list[Group]:
     for member in members:
         bins.setdefault(_setting(member), []).append(member)
     firsts = [group[0] for group in bins.values()]
-    known = [_without_seeds(first.config) for first in firsts if first.config is not None]
-    keys = telling(known)
+    keys = telling([_without_seeds(first.config) for first in firsts if first.config is not None])
     return [
         Group(
-            _label(group[0], keys, firsts),
+            label,
             {} if group[0].config is None else {k: group[0].config.get(k, MISSING) for k in keys},
-            tuple(member.name for member in group),
-            any(is_seed(key) for key in differing(m.config for m in group if m.config is not None)),
+            tuple(group),
         )
-        for group in bins.values()
+        for label, group in zip(_labels(firsts, keys), bins.values(), strict=True)
+    ]
+
+
+def by_sweep(groups: Iterable[Group]) -> list[Group]:
+    """`groups`, but one whose seeds were run in several sweeps is divided into a group per sweep.
+
+    Such runs are seldom repetitions: between two runs of one sweep somebody has changed the code. Seeds that
+    were added by a second sweep are no reason.
+    """
+    groups = list(groups)
+    names = below([member.sweep for group in groups if _mixed(group) for member in group.members])
+    return [part for group in groups for part in (_divided(group, names) if _mixed(group) else [group])]
+
+
+def _mixed(group: Group) -> bool:
+    origins = {(member.seed, member.sweep) for member in group.members if member.seed is not None}
+    return len(origins) > group.seeds
+
+
+def _divided(group: Group, names: Mapping[str, str]) -> list[Group]:
+    return [
+        Group(
+            ", ".join(filter(None, [group.label, names[sweep]])),
+            group.settings,
+            tuple(member for member in group.members if member.sweep == sweep),
+            names[sweep],
+        )
+        for sweep in dict.fromkeys(member.sweep for member in group.members)
     ]
 
 
@@ -202,9 +265,9 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _shorter(key: str) -> list[str]:
-    parts = key.split(".")
-    parents = [parts[-2]] if len(parts) > 1 and parts[-1] in _SAY_NOTHING else []
-    return parents + [".".join(parts[-n:]) for n in range(1 + len(parents), len(parts) + 1)]
+    names = parts(key)
+    parents = [names[-2]] if len(names) > 1 and names[-1] in _SAY_NOTHING else []
+    return parents + [".".join(names[-n:]) for n in range(1 + len(parents), len(names) + 1)]
 
 
 def _only(short: str, key: str, keys: Sequence[str]) -> bool:
@@ -221,18 +284,40 @@ def _order(value: Any) -> tuple[Any, ...]:
     return (0, value) if number else (1, natural(text(value)))
 
 
-def _label(member: Member, keys: Sequence[str], firsts: Sequence[Member]) -> str:
+def _labels(firsts: Sequence[Member], keys: Sequence[str]) -> list[str]:
+    """A label for each group, given the first member of each; no two are the same."""
     if len(firsts) == 1:
-        return ""
-    if member.config is None:
-        return member.name
-    values = [_shortened(text(member.config.get(key, MISSING))) for key in keys]
-    parts = [member.part] if len({first.part for first in firsts}) > 1 else []
-    return ", ".join([*values, *filter(None, parts)]) or member.name
+        return [""]
+    values = [[(first.config or {}).get(key, MISSING) for first in firsts] for key in keys]
+    parted = len({first.part for first in firsts}) > 1
+    labels = [
+        first.name if first.config is None else ", ".join([*cells, *_part(first, parted)]) or first.name
+        for first, *cells in zip(firsts, *map(brief, values), strict=True)
+    ]
+    return [
+        label if labels.count(label) == 1 else f"{label} ({first.name})"
+        for label, first in zip(labels, firsts, strict=True)
+    ]
 
 
-def _shortened(value: str, most: int = 24) -> str:
-    return value if len(value) <= most else f"{value[: most // 2 - 1]}…{value[-(most // 2) :]}"
+def _part(first: Member, parted: bool) -> list[str]:
+    return [first.part] if parted and first.part else []
+
+
+def brief(values: Sequence[Any]) -> list[str]:
+    """Each value as a text so short that those which differ can still be told apart."""
+    whole = list(map(text, values))
+    forms = ([_rounded(value, digits) for value in values] for digits in (4, 6, 9, 12))
+    return next((form for form in forms if len(set(form)) == len(set(whole))), whole)
+
+
+def _rounded(value: Any, digits: int) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, float) else shortened(text(value), 24)
+
+
+def shortened(name: str, most: int) -> str:
+    """`name` with its middle left out if it is longer than `most` characters."""
+    return name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-(most // 2) :]}"
 
 
 # --- choosing by name -----------------------------------------------------------------------------------
