@@ -86,6 +86,8 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
     """
     if not paths:
         raise ViewError("no path was given; give a directory that holds runs, for example multirun/")
+    if any(not os.fspath(path) for path in paths):
+        raise ViewError("the path is empty; give a directory that holds runs, for example multirun/")
     roots = [_existing(Path(path)) for path in paths]
     walk = _Walk()
     for root in roots:
@@ -153,7 +155,7 @@ def _list(walk: _Walk, path: Path) -> _Listing | None:
         with os.scandir(path) as entries:
             for entry in entries:
                 if not entry.name.startswith("."):
-                    _sort_in(listing, path, entry)
+                    _sort_in(walk, listing, path / entry.name, entry)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -163,13 +165,16 @@ def _list(walk: _Walk, path: Path) -> _Listing | None:
     return listing
 
 
-def _sort_in(listing: _Listing, path: Path, entry: os.DirEntry[str]) -> None:
-    if entry.is_dir(follow_symlinks=False):
-        listing.directories.append(path / entry.name)
-    elif entry.is_symlink() and entry.is_dir():
-        listing.links.append(path / entry.name)
-    elif rundir.EVENTS_INFIX in entry.name and entry.is_file():
-        listing.events.append(path / entry.name)
+def _sort_in(walk: _Walk, listing: _Listing, path: Path, entry: os.DirEntry[str]) -> None:
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            listing.directories.append(path)
+        elif entry.is_symlink() and entry.is_dir():
+            listing.links.append(path)
+        elif rundir.EVENTS_INFIX in entry.name and entry.is_file():
+            listing.events.append(path)
+    except OSError as error:  # a link to itself, for one; the others in the directory are unharmed
+        walk.problems.append(Problem.of_os(path, error))
 
 
 def below(paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:

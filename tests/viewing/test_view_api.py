@@ -439,7 +439,7 @@ def test_missing_failed_and_nan_are_told(tmp_path: Path) -> None:
     assert panels.notes(load(tmp_path).panels("loss")) == [
         "loss: missing in 2 of 4 runs: 2 (TIMEOUT), 3",
         "loss: 1 of 4 runs not completed, drawn as far as they go: 1 (FAILED)",
-        "loss: values that are not finite leave gaps in 0 (1 of 2)",
+        "loss: values that are not finite, or beyond 1e150, leave gaps in 0 (1 of 2)",
     ]
 
 

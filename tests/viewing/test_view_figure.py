@@ -237,8 +237,22 @@ def test_a_tag_that_is_all_nan_is_told(tmp_path: Path) -> None:
 
     _, (ax,), told = plotted(tmp_path)
 
-    assert ax.get_title(loc="left") == "no finite value"
+    assert ax.get_title(loc="left") == "nothing that can be drawn"
     assert told == [
-        "loss: values that are not finite leave gaps in 0 (2 of 2), 1 (2 of 2)",
-        "loss: nothing is drawn, as no mean is finite",
+        "loss: values that are not finite, or beyond 1e150, leave gaps in 0 (2 of 2), 1 (2 of 2)",
+        "loss: nothing is drawn, for there is no value without a gap",
     ]
+
+
+@pytest.mark.parametrize("values", [[1e308, -1e308, 1.0], [-1e151, 1.7e308, 1.0], [math.inf, 1e200, 1.0]])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_what_is_too_large_for_an_axis_is_a_gap(tmp_path: Path, values: list[float], seeds: int) -> None:
+    for seed in range(seeds):
+        write_run(tmp_path / str(seed), {"r": values}, config={"seed": seed})
+
+    drawn, (ax,), told = plotted(tmp_path, "r")
+    figure.save(drawn, tmp_path / "f.png")
+
+    np.testing.assert_equal(ax.lines[0].get_ydata(), [NAN, NAN, 1.0])
+    runs = ", ".join(f"{seed} (2 of 3)" for seed in range(seeds))
+    assert told == [f"r: values that are not finite, or beyond 1e150, leave gaps in {runs}"]

@@ -15,11 +15,14 @@ from exptools.viewing.runs import natural
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
     from exptools.viewing.api import Run, Runs
 
     Curve: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]  # steps and values, shape (frames,)
+
+_LARGEST = 1e150  # the square of what is larger, and so the sd, is beyond float64; so is soon the axis
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Line:
 @dataclass(frozen=True)
 class Panel:
     """One tag. missing, partial, short, odd: runs that lack the tag, did not complete, do not reach as far
-    as the others of their line, or hold values that are not finite.
+    as the others of their line, or hold values that cannot be drawn.
     """
 
     tag: str
@@ -62,7 +65,7 @@ def panels(runs: Runs, patterns: Sequence[str]) -> list[Panel]:
     for run, reading in runs.readings(patterns):
         for tag, frame in reading.curves.items():
             if frame.height:
-                curves.setdefault(tag, {})[run.name] = frame["step"].to_numpy(), frame["value"].to_numpy()
+                curves.setdefault(tag, {})[run.name] = frame["step"].to_numpy(), _drawable(frame["value"])
     if not curves:
         raise ViewError(
             f"{', '.join(map(repr, patterns))}: no run has logged a value of it yet; try again later"
@@ -72,6 +75,13 @@ def panels(runs: Runs, patterns: Sequence[str]) -> list[Panel]:
     measured = {name for by_run in curves.values() for name in by_run}
     groups = sorted(runs.groups(measured), key=compare.by_settings)
     return [_panel(tag, curves[tag], groups, runs.runs) for tag in chosen]
+
+
+def _drawable(values: pl.Series) -> NDArray[np.float64]:
+    import numpy as np
+
+    numbers = values.to_numpy()
+    return np.where(np.abs(numbers) <= _LARGEST, numbers, np.nan)
 
 
 def _panel(tag: str, curves: Mapping[str, Curve], groups: Sequence[Group], runs: Sequence[Run]) -> Panel:
@@ -88,7 +98,7 @@ def _panel(tag: str, curves: Mapping[str, Curve], groups: Sequence[Group], runs:
             if run.name in curves and run.state not in (None, State.COMPLETED)
         ),
         short=tuple(name for line in lines for name in _short(line, curves)),
-        odd=tuple(_odd(name, values) for name, (_, values) in curves.items() if _not_finite(values)),
+        odd=tuple(_odd(name, values) for name, (_, values) in curves.items() if _gaps(values)),
         runs=len({run.place.home for run in runs}),
     )
 
@@ -105,14 +115,14 @@ def _short(line: Line, curves: Mapping[str, Curve]) -> Iterator[str]:
             yield f"{name} (steps {steps.min()} to {steps.max()} of {first:.0f} to {last:.0f})"
 
 
-def _not_finite(values: NDArray[np.float64]) -> int:
+def _gaps(values: NDArray[np.float64]) -> int:
     import numpy as np
 
-    return int(np.count_nonzero(~np.isfinite(values)))
+    return int(np.count_nonzero(np.isnan(values)))
 
 
 def _odd(name: str, values: NDArray[np.float64]) -> str:
-    return f"{name} ({_not_finite(values)} of {len(values)})"
+    return f"{name} ({_gaps(values)} of {len(values)})"
 
 
 def groups_of(drawn: Sequence[Panel]) -> list[Group]:
@@ -155,9 +165,10 @@ def _notes(panel: Panel) -> Iterator[str]:
         names = compare.listed(repeated)
         yield f"{panel.tag}: runs of the same seed are averaged like those of others: {names}"
     if panel.odd:
-        yield f"{panel.tag}: values that are not finite leave gaps in {compare.listed(panel.odd)}"
+        names = compare.listed(panel.odd)
+        yield f"{panel.tag}: values that are not finite, or beyond 1e150, leave gaps in {names}"
     if _nothing(panel):
-        yield f"{panel.tag}: nothing is drawn, as no mean is finite"
+        yield f"{panel.tag}: nothing is drawn, for there is no value without a gap"
 
 
 def _repeated(group: Group) -> str:
@@ -165,13 +176,13 @@ def _repeated(group: Group) -> str:
 
 
 def _nothing(panel: Panel) -> bool:
-    return all(_not_finite(line.aggregate.mean) == len(line.aggregate.mean) for line in panel.lines)
+    return all(_gaps(line.aggregate.mean) == len(line.aggregate.mean) for line in panel.lines)
 
 
 def caption(panel: Panel) -> str:
     """What the lines and bands of `panel` are, such as `mean and sd over 3 seeds`."""
     if _nothing(panel):
-        return "no finite value"
+        return "nothing that can be drawn"
     low = min(int(line.aggregate.n.min()) for line in panel.lines)
     high = max(int(line.aggregate.n.max()) for line in panel.lines)
     if high == 1:
