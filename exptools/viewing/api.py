@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import warnings
@@ -53,9 +54,9 @@ class Run:
         """Its directory."""
         return self.place.path
 
-    @property
+    @functools.cached_property
     def state(self) -> State | None:
-        """Its state, STALE if it gave no sign of life for long; None where unknown."""
+        """Its state when it was loaded, STALE if it gave no sign of life for long; None where unknown."""
         return None if self.status is None else self.status.shown(self.loaded_at)
 
     @property
@@ -134,7 +135,7 @@ class Runs:
         members = [Member(r.name, r.flat, r.place.part, str(r.place.sweep)) for r in self.runs]
         groups = compare.grouped(members)
         if among is not None:
-            groups = [group.only(among) for group in groups if not set(among).isdisjoint(group.runs)]
+            groups = [group for group in (group.only(among) for group in groups) if group.members]
         return compare.by_sweep(groups)
 
     def readings(self, tags: Names = None) -> Iterator[tuple[Run, Reading]]:

@@ -84,7 +84,8 @@ def _stdout() -> Iterator[None]:
 
 def _give_up_stdout() -> None:
     """Python would flush stdout again at exit, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

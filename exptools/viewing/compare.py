@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import enum
 import fnmatch
+import functools
 import json
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
@@ -111,6 +112,7 @@ def is_seed_like(key: str) -> bool:
     return is_seed(key) or is_bookkeeping(key)
 
 
+@functools.lru_cache(maxsize=4096)  # all runs of a sweep have the same keys
 def _last(key: str) -> str:
     return parts(key)[-1].strip('"')
 
@@ -127,7 +129,7 @@ class Member:
     part: str = ""
     sweep: str = ""
 
-    @property
+    @functools.cached_property
     def seed(self) -> Hashable:
         """The values of all its seeds; None if it has none, or none that is written down (null, ${...})."""
         known = {key: value for key, value in (self.config or {}).items() if is_seed(key) and _written(value)}

@@ -114,6 +114,19 @@ def test_what_ended_badly_is_told_below_the_table(tmp_path: Path, view, status: 
     assert (code, err.removesuffix("\n")) == (0, told.format(run=run))
 
 
+def test_a_state_is_what_the_run_directory_says_it_is(
+    tmp_path: Path, view, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "0", {"loss": [1.0]}, state=State.QUEUED, start=None, end=None)
+    monkeypatch.setattr(rundir.Status, "shown", lambda status, now: State.STALE)
+
+    assert view(tmp_path) == (
+        0,
+        "run\tstate\tduration_s\tloss\n0\tSTALE\t-\t1.0\n",
+        f"0 STALE (log: {run})\n",
+    )
+
+
 def test_hydra_s_log_is_named_where_there_is_no_other(tmp_path: Path, view) -> None:
     run = write_run(tmp_path / "0", state=State.FAILED, error="E")
     (run / "train.log").touch()

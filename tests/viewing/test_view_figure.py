@@ -114,6 +114,16 @@ def test_a_seed_that_is_repeated_inside_a_sweep_is_told(tmp_path: Path) -> None:
     assert told == ["loss: runs of the same seed are averaged like those of others: all (6 runs, 3 seeds)"]
 
 
+def test_keys_that_hold_dots_are_named_and_known_as_seeds(tmp_path: Path) -> None:
+    for i, (value, seed) in enumerate([(0.1, 0), (0.1, 1), (0.2, 0), (0.2, 1)]):
+        write_run(tmp_path / str(i), {"loss": [1.0, 0.5]}, config={"opt": {"x.y": value}, "my.seed": seed})
+
+    drawn, (ax,), _ = plotted(tmp_path)
+
+    assert drawn.legends[0].get_title().get_text() == '"x.y"'
+    assert (labels(drawn), ax.get_title(loc="left")) == (["0.1", "0.2"], "mean and sd over 2 seeds")
+
+
 # --- runs that end early --------------------------------------------------------------------------------
 
 
