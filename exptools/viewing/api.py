@@ -16,7 +16,8 @@ from exptools.collections import AttrDict
 from exptools.errors import ViewError
 from exptools.rundir import State, Status
 from exptools.viewing import compare, runs, scalars
-from exptools.viewing.compare import FlatConfig, Group, Member
+from exptools.viewing.compare import FlatConfig
+from exptools.viewing.groups import Group, Member, by_sweep, grouped
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import config as config_reader
 from exptools.viewing.readers import status as status_reader
@@ -128,15 +129,15 @@ class Runs:
         return compare.differing(run.flat for run in self.runs if run.flat is not None)
 
     def groups(self, among: Collection[str] | None = None) -> list[Group]:
-        """The runs by setting: equal config but for the seed; see compare.grouped and compare.by_sweep.
+        """The runs by setting: equal config but for the seed; see groups.grouped and groups.by_sweep.
 
         among: the names of the runs to take; a setting has the same label whichever they are.
         """
         members = [Member(r.name, r.flat, r.place.part, str(r.place.sweep)) for r in self.runs]
-        groups = compare.grouped(members)
+        groups = grouped(members)
         if among is not None:
             groups = [group for group in (group.only(among) for group in groups) if group.members]
-        return compare.by_sweep(groups)
+        return by_sweep(groups)
 
     def readings(self, tags: Names = None) -> Iterator[tuple[Run, Reading]]:
         """Each run with its scalars, one run in memory at a time.

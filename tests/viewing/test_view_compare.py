@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from exptools.viewing import compare
-from exptools.viewing.compare import MISSING, Group, Member
+from exptools.viewing.compare import MISSING
+from exptools.viewing.groups import Group, Member, by_settings, by_sweep, grouped
 
 NAN = float("nan")
 
@@ -87,15 +88,15 @@ def test_groups_are_runs_that_differ_in_the_seed_alone() -> None:
         Member("2", {"lr": 0.1, "seed": 1, "log_dir": "/2"}),
     ]
 
-    assert compare.grouped(members) == [
+    assert grouped(members) == [
         Group("0.1", {"lr": 0.1}, (members[0], members[2])),
         Group("0.01", {"lr": 0.01}, (members[1],)),
     ]
 
 
 def test_a_single_group_needs_no_label() -> None:
-    (unseeded,) = compare.grouped([Member("0", {"a": 1}), Member("1", {"a": 1})])
-    (seeded,) = compare.grouped([Member("0", {"seed": 1}), Member("1", {"seed": 2})])
+    (unseeded,) = grouped([Member("0", {"a": 1}), Member("1", {"a": 1})])
+    (seeded,) = grouped([Member("0", {"seed": 1}), Member("1", {"seed": 2})])
 
     assert (unseeded.label, unseeded.runs, unseeded.seeds) == ("", ("0", "1"), 0)
     assert (seeded.label, seeded.runs, seeded.seeds) == ("", ("0", "1"), 2)
@@ -110,7 +111,7 @@ def test_seeds_that_were_run_in_several_sweeps_are_divided_by_sweep() -> None:
     runs = members(("/m/d/10", 0), ("/m/d/10", 1), ("/m/d/11", 0), ("/m/d/11", 1), ("/m/d/12", 2))
     other = Group("lr 1", {}, (Member("x", {"lr": 1, "seed": 0}, sweep="/m/d/10"),))
 
-    groups = compare.by_sweep([*compare.grouped(runs), other])
+    groups = by_sweep([*grouped(runs), other])
 
     assert [(g.label, g.runs, g.sweep, g.seeds) for g in groups] == [
         ("10", ("0", "1"), "10", 2),
@@ -127,7 +128,7 @@ def test_a_label_is_followed_by_its_sweep() -> None:
         for lr in (0.1, 0.2)
     ]
 
-    assert [(g.label, g.settings) for g in compare.by_sweep(compare.grouped(runs))] == [
+    assert [(g.label, g.settings) for g in by_sweep(grouped(runs))] == [
         *(("0.1, a/x", {"lr": 0.1}), ("0.1, b/x", {"lr": 0.1})),
         *(("0.2, a/x", {"lr": 0.2}), ("0.2, b/x", {"lr": 0.2})),
     ]
@@ -144,14 +145,14 @@ def test_a_label_is_followed_by_its_sweep() -> None:
     ],
 )
 def test_other_runs_of_several_sweeps_stay_together(runs: list[Member]) -> None:
-    (group,) = compare.by_sweep(compare.grouped(runs))
+    (group,) = by_sweep(grouped(runs))
 
     assert (group.label, group.members, group.sweep) == ("", tuple(runs), "")
 
 
 def test_a_group_knows_whether_a_seed_is_repeated() -> None:
-    (repeated,) = compare.grouped(members(("/a", 0), ("/a", 0), ("/a", 1)))
-    (unknown,) = compare.grouped(members(("/a", None), ("/a", None), ("/a", 1)))
+    (repeated,) = grouped(members(("/a", 0), ("/a", 0), ("/a", 1)))
+    (unknown,) = grouped(members(("/a", None), ("/a", None), ("/a", 1)))
 
     assert (repeated.seeds, repeated.repeats) == (2, True)
     assert (unknown.seeds, unknown.repeats) == (1, False)
@@ -160,7 +161,7 @@ def test_a_group_knows_whether_a_seed_is_repeated() -> None:
 def test_runs_of_unknown_config_repeat_nothing() -> None:
     members = [Member("a", None), Member("b", None), Member("c", {"lr": 1})]
 
-    assert [(g.label, g.runs) for g in compare.grouped(members)] == [
+    assert [(g.label, g.runs) for g in grouped(members)] == [
         *(("a", ("a",)), ("b", ("b",)), ("c", ("c",))),
     ]
 
@@ -170,7 +171,7 @@ def test_event_directories_of_a_run_are_kept_apart() -> None:
         Member(f"{i}/{part}" if part else str(i), {"seed": i}, part) for i in (0, 1) for part in ("", "val")
     ]
 
-    assert [(g.label, g.runs) for g in compare.grouped(members)] == [
+    assert [(g.label, g.runs) for g in grouped(members)] == [
         *(("0", ("0", "1")), ("val", ("0/val", "1/val"))),
     ]
 
@@ -183,7 +184,7 @@ def test_labels_are_made_of_the_fewest_keys() -> None:
         for lr in (0.1, 0.01)
     ]
 
-    groups = compare.grouped([Member(str(i), c) for i, c in enumerate(configs)])
+    groups = grouped([Member(str(i), c) for i, c in enumerate(configs)])
 
     assert compare.telling(configs) == ["model.depth", "lr"]
     assert [g.label for g in groups] == ["1, 0.1", "1, 0.01", "2, 0.1", "2, 0.01"]
@@ -191,7 +192,7 @@ def test_labels_are_made_of_the_fewest_keys() -> None:
 
 
 def test_a_missing_key_is_shown_as_missing() -> None:
-    groups = compare.grouped([Member("0", {"drop": 0.5}), Member("1", {})])
+    groups = grouped([Member("0", {"drop": 0.5}), Member("1", {})])
 
     assert [g.label for g in groups] == ["0.5", "(missing)"]
 
@@ -208,22 +209,22 @@ def test_a_missing_key_is_shown_as_missing() -> None:
     ],
 )
 def test_labels_are_short_but_never_the_same(values: list[object], labels: list[str] | None) -> None:
-    groups = compare.grouped([Member(str(i), {"k": v}) for i, v in enumerate(values)])
+    groups = grouped([Member(str(i), {"k": v}) for i, v in enumerate(values)])
 
     assert [g.label for g in groups] == (values if labels is None else labels)
 
 
 def test_a_long_value_is_shortened() -> None:
-    groups = compare.grouped([Member("0", {"a": "x" * 50 + "END"}), Member("1", {"a": "y"})])
+    groups = grouped([Member("0", {"a": "x" * 50 + "END"}), Member("1", {"a": "y"})])
 
     assert [g.label for g in groups] == ["x" * 11 + "…" + "x" * 9 + "END", "y"]
 
 
 def test_groups_are_ordered_by_their_settings() -> None:
     values = [10, 9.5, "b", "a10", "a2", True]
-    groups = compare.grouped([Member(str(v), {"k": v}) for v in values])
+    groups = grouped([Member(str(v), {"k": v}) for v in values])
 
-    assert [g.label for g in sorted(groups, key=compare.by_settings)] == [
+    assert [g.label for g in sorted(groups, key=by_settings)] == [
         *("9.5", "10", "a2", "a10", "b", "true"),
     ]
 

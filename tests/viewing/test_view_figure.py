@@ -190,6 +190,16 @@ def test_the_axes_keep_their_size_and_every_label_is_inside(
     assert legend.get_window_extent().y1 <= min(ax.get_tightbbox().y0 for ax in axes)
 
 
+def test_a_label_that_is_wider_than_a_page_widens_the_figure(tmp_path: Path) -> None:
+    configs = [{f"k{j}": f"{i >> j & 1}{'W' * 22}" for j in range(4)} for i in range(16)]
+
+    drawn, _, _ = plotted(variants(tmp_path, configs))
+
+    boxes = [text.get_window_extent() for text in drawn.legends[0].get_texts()]
+    assert min(box.x0 for box in boxes) > 0
+    assert max(box.x1 for box in boxes) < drawn.bbox.x1
+
+
 def test_text_has_the_size_of_a_footnote_where_it_is_printed(tmp_path: Path) -> None:
     drawn, axes, _ = plotted(variants(tmp_path, FEW, tags=["a", "b", "c"]), "a", "b", "c")
 

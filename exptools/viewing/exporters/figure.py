@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from numpy.typing import NDArray
 
-    from exptools.viewing.compare import Group
+    from exptools.viewing.groups import Group
 
 FORMATS = (".pdf", ".png", ".svg")
 
@@ -155,6 +155,7 @@ def _add_legend(figure: Figure, groups: Sequence[Group], look_of: Mapping[str, L
         narrow.remove()
         rows = -(-len(groups) // max(1, int(_WIDTH_INCHES / (text + _BESIDE_INCHES))))
         legend = _legend(figure, groups, look_of, -(-len(groups) // rows))
+        figure.set_figwidth(max(_WIDTH_INCHES, text + _BESIDE_INCHES))
         figure.set_figheight(figure.get_figheight() + legend.get_window_extent(renderer).height / figure.dpi)
         lost = before - _axes_height_inches(figure)  # to what the layout leaves free around the legend
         figure.set_figheight(figure.get_figheight() + lost * _rows(len(figure.axes)))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from exptools.errors import ViewError
 from exptools.rundir import State
 from exptools.viewing import compare
-from exptools.viewing.compare import Aggregate, Group
+from exptools.viewing.compare import Aggregate
 from exptools.viewing.exporters import looks
+from exptools.viewing.groups import Group, by_settings
 from exptools.viewing.runs import natural
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def panels(runs: Runs, patterns: Sequence[str]) -> list[Panel]:
     tags = sorted(curves, key=natural)
     chosen = dict.fromkeys(tag for pattern in patterns for tag in tags if compare.matches(tag, [pattern]))
     measured = {name for by_run in curves.values() for name in by_run}
-    groups = sorted(runs.groups(measured), key=compare.by_settings)
+    groups = sorted(runs.groups(measured), key=by_settings)
     return [_panel(tag, curves[tag], groups, runs.runs) for tag in chosen]
 
 
@@ -128,7 +129,7 @@ def _odd(name: str, values: NDArray[np.float64]) -> str:
 def groups_of(drawn: Sequence[Panel]) -> list[Group]:
     """The groups that have a line in some panel, in the order of their settings."""
     by_label = {line.group.label: line.group for panel in drawn for line in panel.lines}
-    return sorted(by_label.values(), key=compare.by_settings)
+    return sorted(by_label.values(), key=by_settings)
 
 
 def notes(drawn: Sequence[Panel]) -> list[str]:

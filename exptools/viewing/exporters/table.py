@@ -54,10 +54,10 @@ def show(table: Table, console: Console) -> Shown:
     titles = _titles(table.columns)
     widths = [_width(c, [titles[i], *(row[i] for row in texts)]) for i, c in enumerate(table.columns)]
     most = _room_for_names(table.columns, widths, console.width)
+    whole_names = widths[0] <= most
     for row, name in zip(texts, run_names([row[0] for row in texts], most), strict=True):
         row[0] = name
-    whole_names = widths[0] <= most
-    widths[0] = min(widths[0], most)
+    widths[0] = _width(table.columns[0], [titles[0], *(row[0] for row in texts)])
     fitting = fit(table.columns, widths, console.width)
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
     for i in fitting:
