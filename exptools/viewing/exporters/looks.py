@@ -24,7 +24,7 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
         label: {
             "color": colour,
             "linestyle": _DASHES[i % len(_DASHES)],
-            "gapcolor": _tint(colour),  # a dashed line through noise stays one line
+            "gapcolor": _faint(colour),  # a dashed line through noise stays one line
         }
         for i, (label, colour) in enumerate(zip(labels, colours, strict=True))
     }
@@ -37,8 +37,8 @@ def _gradual(count: int) -> list[str]:
     return [to_hex(colormaps["viridis"](_BRIGHTEST * i / (count - 1))) for i in range(count)]
 
 
-def _tint(colour: str) -> tuple[float, ...]:
-    """`colour`, half way to white."""
-    from matplotlib.colors import to_rgb
+def _faint(colour: str) -> tuple[float, ...]:
+    """`colour`, half transparent: a line that lies exactly below shows in the gaps."""
+    from matplotlib.colors import to_rgba
 
-    return tuple((1 + part) / 2 for part in to_rgb(colour))
+    return to_rgba(colour, alpha=0.5)
