@@ -55,24 +55,29 @@ def records(data: bytes | memoryview, start: int = 0) -> Iterator[bytes | Damage
     A payload that fails its checksum is named and passed over; after a broken length nothing more can
     be found, so that is the last that is yielded.
     """
+    return (record for _, record in located(data, start))
+
+
+def located(data: bytes | memoryview, start: int = 0) -> Iterator[tuple[int, bytes | Damage]]:
+    """As records, each with the offset at which it begins."""
     view = memoryview(data)
     end = len(view)
     at = start
     while at < end:
         if at + 12 > end:
-            yield Damage(at, "the file ends inside a record's header", torn=True)
+            yield at, Damage(at, "the file ends inside a record's header", torn=True)
             return
         length, length_crc = _HEADER.unpack_from(view, at)
         if masked_crc(bytes(view[at : at + 8])) != length_crc:
-            yield Damage(at, "the record's length fails its checksum; what follows cannot be read")
+            yield at, Damage(at, "the record's length fails its checksum; what follows cannot be read")
             return
         stop = at + 12 + length
         if stop + 4 > end:
-            yield Damage(at, "the file ends inside a record", torn=True)
+            yield at, Damage(at, "the file ends inside a record", torn=True)
             return
         payload = bytes(view[at + 12 : stop])
         if masked_crc(payload) != _CRC.unpack_from(view, stop)[0]:
-            yield Damage(at, "the record fails its checksum and was passed over")
+            yield at, Damage(at, "the record fails its checksum and was passed over")
         else:
-            yield payload
+            yield at, payload
         at = stop + 4

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,7 +16,8 @@ from exptools.collections import AttrDict
 from exptools.errors import ViewError
 from exptools.rundir import State, Status
 from exptools.viewing import compare, runs, scalars
-from exptools.viewing.compare import FlatConfig, Group
+from exptools.viewing.compare import FlatConfig
+from exptools.viewing.groups import Group, Member, by_sweep, grouped
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import config as config_reader
 from exptools.viewing.readers import status as status_reader
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from exptools.viewing.exporters.figure import Panel
+    from exptools.viewing.exporters.panels import Panel
 
 Names: TypeAlias = str | Sequence[str] | None  # tags or columns, or globs of them; None: all
 
@@ -53,9 +55,9 @@ class Run:
         """Its directory."""
         return self.place.path
 
-    @property
+    @functools.cached_property
     def state(self) -> State | None:
-        """Its state, STALE if it gave no sign of life for long; None where unknown."""
+        """Its state when it was loaded, STALE if it gave no sign of life for long; None where unknown."""
         return None if self.status is None else self.status.shown(self.loaded_at)
 
     @property
@@ -126,9 +128,16 @@ class Runs:
         """The dotted config keys that are not the same in all runs whose config is known."""
         return compare.differing(run.flat for run in self.runs if run.flat is not None)
 
-    def groups(self) -> list[Group]:
-        """The runs by setting: equal config but for the seed."""
-        return compare.grouped([compare.Member(r.name, r.flat, r.place.part) for r in self.runs])
+    def groups(self, among: Collection[str] | None = None) -> list[Group]:
+        """The runs by setting: equal config but for the seed; see groups.grouped and groups.by_sweep.
+
+        among: the names of the runs to take; a setting has the same label whichever they are.
+        """
+        members = [Member(r.name, r.flat, r.place.part, str(r.place.sweep)) for r in self.runs]
+        groups = grouped(members)
+        if among is not None:
+            groups = [group for group in (group.only(among) for group in groups) if group.members]
+        return by_sweep(groups)
 
     def readings(self, tags: Names = None) -> Iterator[tuple[Run, Reading]]:
         """Each run with its scalars, one run in memory at a time.
@@ -213,11 +222,11 @@ class Runs:
         Raises:
             ViewError: no tag was given, or one that no run has.
         """
-        from exptools.viewing.exporters import figure
+        from exptools.viewing.exporters import panels
 
         if not tags:
             raise ViewError("no tag was given; name at least one, for example 'loss'")
-        return figure.panels(self, tags)
+        return panels.panels(self, tags)
 
     def plot(self, *tags: str, file: str | os.PathLike[str] | None = None) -> tuple[Figure, list[Axes]]:
         """Curves of `tags`: the mean over seeds with a band of one sd, a line per group, a panel per tag.
@@ -227,12 +236,12 @@ class Runs:
         Raises:
             ViewError: no tag was given, or one that no run has; `file` cannot be written.
         """
-        from exptools.viewing.exporters import figure
+        from exptools.viewing.exporters import figure, panels
 
         target = None if file is None else figure.checked(Path(file))
-        panels = self.panels(*tags)
-        drawn, axes = figure.draw(panels)
-        for note in figure.notes(panels):
+        shown = self.panels(*tags)
+        drawn, axes = figure.draw(shown)
+        for note in panels.notes(shown):
             warnings.warn(note, stacklevel=2)
         if target is not None:
             figure.save(drawn, target)

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from exptools.errors import ExptoolsError, ViewError
+from exptools.viewing.exporters.output import OutputError
 
 if TYPE_CHECKING:
-    from exptools.viewing.api import Run, Runs
+    from exptools.viewing.api import Runs
+    from exptools.viewing.exporters.table import Shown
     from exptools.viewing.problem import Problem
     from exptools.viewing.summary import Table
 
@@ -34,9 +36,11 @@ examples:
   exptools-view multirun/ --tags 'test/*'              only these scalars
   exptools-view multirun/ --csv frames.csv             every frame of every scalar, float64, nothing rounded
   exptools-view multirun/ --csv --tags loss | head     the same to stdout, of one scalar
-  exptools-view multirun/ --plot loss acc -o fig.png   mean over seeds with a band, a line per variant
+  exptools-view multirun/ --plot loss -o fig.png       mean over seeds with a band, a line per variant
 
-exit codes: 0 all well; 1 something could not be read (it is named, the rest is shown); 2 wrong usage
+--plot, --tags and --columns can be given several times.
+exit codes: 0 all well; 1 something could not be read (it is named, the rest is shown) or written;
+2 wrong usage
 """
 
 
@@ -54,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(_parse(argv))
     except ExptoolsError as error:
-        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-        return 2
+        _note(f"error: {error}")
+        return 1 if isinstance(error, OutputError) else 2
     except BrokenPipeError:  # the reader (head, less) has seen enough
         _give_up_stdout()
         return 0
@@ -66,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 @contextlib.contextmanager
 def _stdout() -> Iterator[None]:
     """Around all that writes to stdout: that it takes no more (a full disk) is an error like any other."""
+    if sys.stdout is None:
+        raise OutputError("cannot write to stdout: it is closed")
     try:
         yield
         sys.stdout.flush()
@@ -73,17 +79,18 @@ def _stdout() -> Iterator[None]:
         raise
     except OSError as error:
         _give_up_stdout()
-        raise ViewError(f"cannot write to stdout: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to stdout: {error.strerror or error}") from error
 
 
 def _give_up_stdout() -> None:
     """Python would flush stdout again at exit, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = _parser().parse_intermixed_args(argv)
-    _give_back_paths(options)
+    _settle_csv(options)
     if options.output is not None and options.plot is None:
         raise ViewError(f"-o {options.output} names the file of a figure, but there is no --plot TAG")
     return options
@@ -108,36 +115,35 @@ def _parser() -> argparse.ArgumentParser:
         const=_STDOUT,
         help="every frame of every scalar (no FILE: stdout)",
     )
-    add("--plot", metavar="TAG", nargs="+", help="draw the curves of these scalars (names or globs)")
+    add("--plot", metavar="TAG", action="append", help="draw the curves of this scalar (a name or a glob)")
     add("-o", "--output", metavar="FILE", help="the figure: .pdf, .png or .svg (default: TAG.pdf)")
-    add("--tags", metavar="GLOB", nargs="+", help="only these scalars, in the table and the CSV")
+    add("--tags", metavar="GLOB", action="append", help="only these scalars, in the table and the CSV")
     add(
-        "--columns", metavar="NAME", nargs="+", help="the table's columns: state, duration, error, keys, tags"
+        "--columns",
+        metavar="NAME",
+        action="append",
+        help="this column of the table: state, duration, error, a key, a tag",
     )
     add("--version", action="version", version=f"exptools {__version__}")
     return parser
 
 
-def _give_back_paths(options: argparse.Namespace) -> None:
-    """A PATH after an option that takes any number of words was taken for one of them: give it back.
-
-    Without this, `exptools-view --csv multirun/` would write to a file called multirun.
-    """
-    if options.csv is not None and (
-        os.path.isdir(options.csv) or (options.csv != _STDOUT and not options.paths)
-    ):
-        options.paths.append(options.csv)
-        options.csv = _STDOUT
-    for words in (options.plot, options.tags, options.columns):
-        while words and len(words) > 1 and not options.paths and os.path.isdir(words[-1]):
-            options.paths.append(words.pop())
+def _settle_csv(options: argparse.Namespace) -> None:
+    """--csv takes the word after it for its FILE: a directory is the PATH, if there is no other."""
+    if options.csv in (None, _STDOUT) or options.paths:
+        return
+    if not os.path.isdir(options.csv):
+        raise ViewError(
+            f"no path was given beside --csv {options.csv}; give a directory that holds runs, "
+            "for example multirun/"
+        )
+    options.paths, options.csv = [options.csv], _STDOUT
 
 
 def _run(options: argparse.Namespace) -> int:
     from exptools.viewing.api import load
 
-    if options.plot is not None:
-        _check_figure(options)
+    _check_files(options)
     runs = load(*options.paths)
     try:
         if options.csv is not None:
@@ -162,11 +168,13 @@ def _csv(runs: Runs, options: argparse.Namespace) -> None:
     _note(f"wrote {options.csv}")
 
 
-def _check_figure(options: argparse.Namespace) -> None:
+def _check_files(options: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from exptools.viewing.exporters import figure
+    from exptools.viewing.exporters import figure, output
 
+    if options.csv not in (None, _STDOUT):
+        output.writable(Path(options.csv))
     if options.output is not None:
         figure.checked(Path(options.output))
 
@@ -174,37 +182,41 @@ def _check_figure(options: argparse.Namespace) -> None:
 def _plot(runs: Runs, options: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from exptools.viewing.exporters import figure
+    from exptools.viewing.exporters import figure, panels
 
-    panels = runs.panels(*options.plot)
-    file = Path(options.output) if options.output else figure.default_file([panel.tag for panel in panels])
-    drawn, _ = figure.draw(panels)
-    for note in [*figure.save(drawn, file), *figure.notes(panels)]:
+    shown = runs.panels(*options.plot)
+    file = Path(options.output) if options.output else figure.default_file([panel.tag for panel in shown])
+    drawn, _ = figure.draw(shown)
+    for note in [*figure.save(drawn, file), *panels.notes(shown)]:
         _note(note)
     _note(f"wrote {file}")
 
 
 def _table(runs: Runs, options: argparse.Namespace) -> None:
+    from exptools.viewing import failures
     from exptools.viewing.exporters import table
 
     summary = runs.summary(options.tags, options.columns)
-    left_out: Sequence[str] = ()
+    shown = table.Shown(left_out=(), whole_names=True)
     with _stdout():
         if sys.stdout.isatty():
             from rich.console import Console
 
-            left_out = table.show(summary, Console(file=sys.stdout, highlight=False))
+            shown = table.show(summary, Console(file=sys.stdout, highlight=False))
         else:
             print(table.tab_separated(summary), end="")
-    _note_left_out(left_out)
+    _note_left_out(shown)
     _note_hidden(summary)
-    for run in runs:
-        _note_failure(run)
+    for line in failures.told(runs):
+        _say(line)
 
 
-def _note_left_out(names: Sequence[str]) -> None:
+def _note_left_out(shown: Shown) -> None:
     from exptools.viewing.compare import listed
 
+    names = shown.left_out
+    if not shown.whole_names:
+        _note("the names of the runs are shortened; pipe to see them whole")
     if names:
         columns = "1 more column does" if len(names) == 1 else f"{len(names)} more columns do"
         _note(
@@ -215,42 +227,33 @@ def _note_left_out(names: Sequence[str]) -> None:
 def _note_hidden(summary: Table) -> None:
     if summary.hidden:
         keys = ", ".join(summary.hidden)
-        _note(f"not shown, as every run has its own: {keys}; to see it add it to --columns")
-
-
-def _note_failure(run: Run) -> None:
-    """What went wrong in a run that has ended badly, and where to read on."""
-    from exptools.rundir import State
-    from exptools.viewing.exporters.table import one_line
-    from exptools.viewing.summary import why_failed
-
-    bad = run.state is State.STALE or (run.state is not None and run.state.ended)
-    if not bad or run.state is State.COMPLETED or run.place.part or run.status is None:
-        return
-    why = why_failed(run.status)
-    print(one_line(f"{run.name} {run.state}{f': {why}' if why else ''} (log: {run.log})"), file=sys.stderr)
+        _note(f"not shown, as it only says which run it is: {keys}; to see it name it with --columns")
 
 
 def _report(problems: Iterable[Problem]) -> None:
     """One line per problem; of a file with many the first few, and how many more there are."""
-    from exptools.viewing.exporters.table import one_line
-
     by_file: dict[str, list[Problem]] = {}
     for problem in problems:
         by_file.setdefault(str(problem.path), []).append(problem)
     for path, found in by_file.items():
         for problem in found[:_MOST_PER_FILE]:
-            print(one_line(f"{PROGRAM}: {problem}"), file=sys.stderr)
+            _note(str(problem))
         if len(found) > _MOST_PER_FILE:
             last = found[-1].offset
             more = f"{len(found) - _MOST_PER_FILE} more places that cannot be read, the last at offset {last}"
-            print(one_line(f"{PROGRAM}: {path}: {more}"), file=sys.stderr)
+            _note(f"{path}: {more}")
 
 
 def _note(text: str) -> None:
+    _say(f"{PROGRAM}: {text}")
+
+
+def _say(line: str) -> None:
+    """On stderr, if there is one: print would take stdout in its stead."""
     from exptools.viewing.exporters.table import one_line
 
-    print(one_line(f"{PROGRAM}: {text}"), file=sys.stderr)
+    if sys.stderr is not None:
+        print(one_line(line), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
-"""Comparing runs: what differs, which runs are seeds of one setting, and their mean. Pure functions."""
+"""Comparing runs: what differs, how it is called, and the mean of several. Pure functions."""
 
 from __future__ import annotations
 
 import difflib
 import enum
 import fnmatch
+import functools
 import json
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-from exptools.viewing.runs import natural
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +38,7 @@ _PLACES = frozenset(
 )
 _SAY_NOTHING = frozenset({"name", "_target_", "type", "kind", "id"})  # without what is above them
 _JOB_NUMBERS = frozenset({"job_id", "job_num", "job_number"})
+_PART = re.compile(r'(?:\A|(?<=\.))("(?:[^"\\]|\\.)*"|[^.]*)(?:\.|\Z)')
 
 
 # --- what differs ---------------------------------------------------------------------------------------
@@ -47,16 +47,21 @@ _JOB_NUMBERS = frozenset({"job_id", "job_num", "job_number"})
 def flatten(config: Mapping[Any, Any]) -> dict[str, Any]:
     """`config` with dotted keys; lists stay values, and so does an empty mapping.
 
-    A key that itself holds a dot is quoted, as in TOML, so that no two keys fall together.
+    A key that itself holds a dot is quoted, as in TOML, so that no two keys fall together; see parts.
     """
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        name = json.dumps(key) if "." in str(key) else str(key)
+        name = json.dumps(key) if "." in str(key) or str(key).startswith('"') else str(key)
         if isinstance(value, Mapping) and value:
             flat |= {f"{name}.{k}": v for k, v in flatten(value).items()}
         else:
             flat[name] = value
     return flat
+
+
+def parts(key: str) -> list[str]:
+    """The parts of a key of flatten, quoted where they were: `a."x.y"` is `a` and `"x.y"`."""
+    return [match.group(1) for match in _PART.finditer(key)]
 
 
 def identity(value: Any) -> Hashable:
@@ -92,7 +97,7 @@ def differing(configs: Iterable[FlatConfig]) -> list[str]:
 
 def is_seed(key: str) -> bool:
     """Whether `key` is a random seed: `seed`, `*.seed`, `*_seed`, whatever the case."""
-    return re.fullmatch(r"(.*[_-])?(seed|random_state)", _last(key).lower()) is not None
+    return re.fullmatch(r"(.*[._-])?(seed|random_state)", _last(key).lower()) is not None
 
 
 def is_bookkeeping(key: str) -> bool:
@@ -105,71 +110,12 @@ def is_seed_like(key: str) -> bool:
     return is_seed(key) or is_bookkeeping(key)
 
 
+@functools.lru_cache(maxsize=4096)  # all runs of a sweep have the same keys
 def _last(key: str) -> str:
-    return key.rpartition(".")[2]
+    return parts(key)[-1].strip('"')
 
 
-# --- groups ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Member:
-    """What of a run decides its group. config: None where it is unknown. part: see runs.Place."""
-
-    name: str
-    config: FlatConfig | None
-    part: str = ""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs with equal config but for the seed-like keys.
-
-    label: short, made of what tells this group from the others; "" if it is the only one. settings: the
-    keys of the label and their values. runs: names. seeds: whether a seed is among what differs inside.
-    """
-
-    label: str
-    settings: Mapping[str, Any]
-    runs: tuple[str, ...]
-    seeds: bool = False
-
-
-def grouped(members: Sequence[Member]) -> list[Group]:
-    """The groups of `members`, in the order of their first members.
-
-    A run whose config is unknown is a group of its own: nothing says that it repeats another. So are the
-    event files in different sub-directories of a run: they are different measurements.
-    """
-    bins: dict[Hashable, list[Member]] = {}
-    for member in members:
-        bins.setdefault(_setting(member), []).append(member)
-    firsts = [group[0] for group in bins.values()]
-    known = [_without_seeds(first.config) for first in firsts if first.config is not None]
-    keys = telling(known)
-    return [
-        Group(
-            _label(group[0], keys, firsts),
-            {} if group[0].config is None else {k: group[0].config.get(k, MISSING) for k in keys},
-            tuple(member.name for member in group),
-            any(is_seed(key) for key in differing(m.config for m in group if m.config is not None)),
-        )
-        for group in bins.values()
-    ]
-
-
-def _setting(member: Member) -> Hashable:
-    if member.config is None:
-        return ("unknown", member.name)
-    return (
-        "known",
-        member.part,
-        frozenset((k, identity(v)) for k, v in _without_seeds(member.config).items()),
-    )
-
-
-def _without_seeds(config: FlatConfig) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if not is_seed_like(key)}
+# --- names ---------------------------------------------------------------------------------------------
 
 
 def telling(configs: Sequence[FlatConfig]) -> list[str]:
@@ -202,37 +148,18 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _shorter(key: str) -> list[str]:
-    parts = key.split(".")
-    parents = [parts[-2]] if len(parts) > 1 and parts[-1] in _SAY_NOTHING else []
-    return parents + [".".join(parts[-n:]) for n in range(1 + len(parents), len(parts) + 1)]
+    names = parts(key)
+    parents = [names[-2]] if len(names) > 1 and names[-1] in _SAY_NOTHING else []
+    return parents + [".".join(names[-n:]) for n in range(1 + len(parents), len(names) + 1)]
 
 
 def _only(short: str, key: str, keys: Sequence[str]) -> bool:
     return not any(k != key and (k == short or short in _shorter(k)) for k in keys)
 
 
-def by_settings(group: Group) -> list[tuple[Any, ...]]:
-    """A sort key for groups: their settings one after the other, numbers by size, then words, then labels."""
-    return [*(_order(value) for value in group.settings.values()), (2, natural(group.label))]
-
-
-def _order(value: Any) -> tuple[Any, ...]:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return (0, value) if number else (1, natural(text(value)))
-
-
-def _label(member: Member, keys: Sequence[str], firsts: Sequence[Member]) -> str:
-    if len(firsts) == 1:
-        return ""
-    if member.config is None:
-        return member.name
-    values = [_shortened(text(member.config.get(key, MISSING))) for key in keys]
-    parts = [member.part] if len({first.part for first in firsts}) > 1 else []
-    return ", ".join([*values, *filter(None, parts)]) or member.name
-
-
-def _shortened(value: str, most: int = 24) -> str:
-    return value if len(value) <= most else f"{value[: most // 2 - 1]}…{value[-(most // 2) :]}"
+def shortened(name: str, most: int) -> str:
+    """`name` with its middle left out if it is longer than `most` characters."""
+    return name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-(most // 2) :]}"
 
 
 # --- choosing by name -----------------------------------------------------------------------------------

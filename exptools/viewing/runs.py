@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exptools import rundir
 from exptools.errors import ViewError
 from exptools.viewing.problem import Problem
+
+_SWEEP_MARKS = (rundir.SWEEP, "multirun.yaml")  # ours, and Hydra's own
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,15 @@ class Place:
 
     path: the directory the run is known by. home: the directory whose config and status are the run's; it
     differs from `path` for event files in a sub-directory of a run, and `part` is that sub-directory then.
-    events: its event files, oldest first (as far as their names tell).
+    sweep: the directory of the sweep it is of. events: its event files, oldest first (as far as their names
+    tell).
     """
 
     name: str
     path: Path
     home: Path
     part: str
+    sweep: Path
     events: tuple[Path, ...]
 
     @property
@@ -82,6 +86,8 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
     """
     if not paths:
         raise ViewError("no path was given; give a directory that holds runs, for example multirun/")
+    if any(not os.fspath(path) for path in paths):
+        raise ViewError("the path is empty; give a directory that holds runs, for example multirun/")
     roots = [_existing(Path(path)) for path in paths]
     walk = _Walk()
     for root in roots:
@@ -149,7 +155,7 @@ def _list(walk: _Walk, path: Path) -> _Listing | None:
         with os.scandir(path) as entries:
             for entry in entries:
                 if not entry.name.startswith("."):
-                    _sort_in(listing, path, entry)
+                    _sort_in(walk, listing, path / entry.name, entry)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -159,13 +165,26 @@ def _list(walk: _Walk, path: Path) -> _Listing | None:
     return listing
 
 
-def _sort_in(listing: _Listing, path: Path, entry: os.DirEntry[str]) -> None:
-    if entry.is_dir(follow_symlinks=False):
-        listing.directories.append(path / entry.name)
-    elif entry.is_symlink() and entry.is_dir():
-        listing.links.append(path / entry.name)
-    elif rundir.EVENTS_INFIX in entry.name and entry.is_file():
-        listing.events.append(path / entry.name)
+def _sort_in(walk: _Walk, listing: _Listing, path: Path, entry: os.DirEntry[str]) -> None:
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            listing.directories.append(path)
+        elif entry.is_symlink() and entry.is_dir():
+            listing.links.append(path)
+        elif rundir.EVENTS_INFIX in entry.name and entry.is_file():
+            listing.events.append(path)
+    except OSError as error:  # a link to itself, for one; the others in the directory are unharmed
+        walk.problems.append(Problem.of_os(path, error))
+
+
+def below(paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
+    """Each of `paths` by the part of it that tells it from the others; of one alone, its last component."""
+    absolute = {os.fspath(path): os.path.abspath(path) for path in paths}
+    if not absolute:
+        return {}
+    base = os.path.commonpath(absolute.values())
+    base = os.path.dirname(base) if base in absolute.values() else base
+    return {given: _name(path, base) for given, path in absolute.items()}
 
 
 def _named(roots: list[Path], homes: list[_Home]) -> list[Place]:
@@ -182,13 +201,21 @@ def _places(home: _Home, base: str) -> Iterator[Place]:
     parts = home.parts
     if not own and len(parts) == 1 and not (home.path / rundir.PROGRESS).exists():
         own, parts = parts[0][1], []
-    yield Place(_name(home.path, base), home.path, home.path, "", tuple(own))
+    name, sweep = _name(home.path, base), _sweep(home.path)
+    yield Place(name, home.path, home.path, "", sweep, tuple(own))
     for path, events in parts:
         part = _name(path, os.path.abspath(home.path))
-        yield Place(f"{_name(home.path, base)}/{part}", path, home.path, part, tuple(events))
+        yield Place(f"{name}/{part}", path, home.path, part, sweep, tuple(events))
 
 
-def _name(path: Path, base: str) -> str:
+def _sweep(home: Path) -> Path:
+    """The directory above a run that a sweep left its mark in; where there is none, the one it lies in."""
+    home = Path(os.path.abspath(home))
+    marked = (path for path in home.parents if any((path / mark).exists() for mark in _SWEEP_MARKS))
+    return next(marked, home.parent)
+
+
+def _name(path: str | Path, base: str) -> str:
     """`path` below `base`; bytes of a file name that are not UTF-8 are written as escapes."""
     relative = Path(os.path.relpath(os.path.abspath(path), base)).as_posix()
     return relative.encode("utf-8", "backslashreplace").decode()

@@ -21,7 +21,7 @@ from exptools.errors import ViewError
 from exptools.rundir import State
 from exptools.viewing import load
 from exptools.viewing.compare import MISSING, UNKNOWN
-from exptools.viewing.exporters import figure
+from exptools.viewing.exporters import figure, panels
 
 NAN = float("nan")
 
@@ -146,8 +146,8 @@ def test_configs_by_name(tree: Path) -> None:
 
 def test_groups_are_settings(tree: Path) -> None:
     assert [(g.label, g.runs, g.seeds) for g in load(tree).groups()] == [
-        ("small", ("0", "1"), True),
-        ("large", ("2", "3"), True),
+        ("small", ("0", "1"), 2),
+        ("large", ("2", "3"), 2),
     ]
 
 
@@ -418,16 +418,16 @@ def test_captions_say_how_many(tmp_path: Path) -> None:
 
     (panel,) = load(tmp_path).panels("loss")
 
-    assert figure.caption(panel) == "mean and sd over 2 to 3 runs"
+    assert panels.caption(panel) == "mean and sd over 2 to 3 runs"
 
 
 def test_a_panel_per_tag_in_the_order_asked_for(tmp_path: Path) -> None:
     write_run(tmp_path / "0", {"a1": [1.0], "a10": [2.0], "a2": [3.0], "b": [4.0]})
 
-    panels = load(tmp_path).panels("b", "a*")
+    drawn = load(tmp_path).panels("b", "a*")
 
-    assert [panel.tag for panel in panels] == ["b", "a1", "a2", "a10"]
-    assert len(figure.draw(panels)[1]) == 4
+    assert [panel.tag for panel in drawn] == ["b", "a1", "a2", "a10"]
+    assert len(figure.draw(drawn)[1]) == 4
 
 
 def test_missing_failed_and_nan_are_told(tmp_path: Path) -> None:
@@ -436,10 +436,10 @@ def test_missing_failed_and_nan_are_told(tmp_path: Path) -> None:
     write_run(tmp_path / "2", {"other": [1.0]}, config={"lr": 3}, state=State.TIMEOUT)
     write_run(tmp_path / "3", config={"lr": 4}, state=None)
 
-    assert figure.notes(load(tmp_path).panels("loss")) == [
+    assert panels.notes(load(tmp_path).panels("loss")) == [
         "loss: missing in 2 of 4 runs: 2 (TIMEOUT), 3",
         "loss: 1 of 4 runs not completed, drawn as far as they go: 1 (FAILED)",
-        "loss: values that are not finite leave gaps in 0 (1 of 2)",
+        "loss: values that are not finite, or beyond 1e150, leave gaps in 0 (1 of 2)",
     ]
 
 
@@ -457,11 +457,11 @@ def test_tags_and_labels_are_shown_as_they_are(tmp_path: Path) -> None:
 
 def test_what_the_font_cannot_show_is_told(tmp_path: Path) -> None:
     write_run(tmp_path / "0", {"\U0001f600\u4e2d": [1.0]})
-    panels = load(tmp_path).panels("*")
+    drawn = load(tmp_path).panels("*")
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        told = figure.save(figure.draw(panels)[0], tmp_path / "f.png")
+        told = figure.save(figure.draw(drawn)[0], tmp_path / "f.png")
 
     assert told and all("missing from font" in text for text in told)
 

@@ -18,11 +18,12 @@ from view_files import hydra_run, progress_text, sweep, write_run
 from exptools import rundir
 from exptools.rundir import State
 from exptools.viewing import cli
+from exptools.viewing.exporters import table
 
 COMMAND = [sys.executable, "-m", "exptools.viewing.cli"]
 TABLE = """\
 run	state	duration_s	model.name	seed	loss	error
-0	COMPLETED	12.500	small	0	0	-
+0	COMPLETED	12.500	small	0	0.0	-
 1	COMPLETED	12.500	small	1	0.125	-
 2	COMPLETED	12.500	large	0	0.25	-
 3	FAILED	2.000	large	1	0.375	ValueError: too big
@@ -63,9 +64,9 @@ def test_a_process_of_its_own_says_the_same(tree: Path) -> None:
 def test_tags_and_columns_are_chosen(tree: Path, view) -> None:
     write_run(tree / "0", {"loss": [1.0], "acc": [0.123456789]}, config={"seed": 0})
 
-    assert view(tree, "--columns", "acc", "state", "--tags", "a*")[:2] == (
+    assert view(tree, "--columns", "acc", "--columns", "state", "--tags", "a*")[:2] == (
         0,
-        "run\tacc\tstate\n0\t0.12346\tCOMPLETED\n1\t-\tCOMPLETED\n2\t-\tCOMPLETED\n3\t-\tFAILED\n",
+        "run\tacc\tstate\n0\t0.123456789\tCOMPLETED\n1\t-\tCOMPLETED\n2\t-\tCOMPLETED\n3\t-\tFAILED\n",
     )
 
 
@@ -88,7 +89,7 @@ def test_a_cell_cannot_break_the_table(tmp_path: Path, view) -> None:
 
     assert out.splitlines() == [
         "run\tstate\tduration_s\tx\ta\\tb\\x1b[31m\terror",
-        "0\tCOMPLETED\t12.500\t1\\n2\t1\t-",
+        "0\tCOMPLETED\t12.500\t1\\n2\t1.0\t-",
         "1\tFAILED\t12.500\té\t-\ttwo\\nlines",
     ]
 
@@ -113,6 +114,19 @@ def test_what_ended_badly_is_told_below_the_table(tmp_path: Path, view, status: 
     assert (code, err.removesuffix("\n")) == (0, told.format(run=run))
 
 
+def test_a_state_is_what_the_run_directory_says_it_is(
+    tmp_path: Path, view, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "0", {"loss": [1.0]}, state=State.QUEUED, start=None, end=None)
+    monkeypatch.setattr(rundir.Status, "shown", lambda status, now: State.STALE)
+
+    assert view(tmp_path) == (
+        0,
+        "run\tstate\tduration_s\tloss\n0\tSTALE\t-\t1.0\n",
+        f"0 STALE (log: {run})\n",
+    )
+
+
 def test_hydra_s_log_is_named_where_there_is_no_other(tmp_path: Path, view) -> None:
     run = write_run(tmp_path / "0", state=State.FAILED, error="E")
     (run / "train.log").touch()
@@ -120,12 +134,41 @@ def test_hydra_s_log_is_named_where_there_is_no_other(tmp_path: Path, view) -> N
     assert view(tmp_path)[2] == f"0 FAILED: E (log: {run}/train.log)\n"
 
 
+def test_runs_that_failed_for_one_reason_are_one_line(tmp_path: Path, view) -> None:
+    for i in range(5):
+        write_run(tmp_path / str(i), state=State.FAILED, error="CUDA out of memory")
+    write_run(tmp_path / "5", state=State.FAILED, error="ValueError: x")
+    never = {"state": State.INTERRUPTED, "start": None, "error": "the sweep was interrupted before it began"}
+    for i in (6, 7):
+        write_run(tmp_path / str(i), **never)
+
+    assert view(tmp_path)[2].splitlines() == [
+        f"5 runs FAILED: CUDA out of memory (the first: 0, log: {tmp_path}/0)",
+        f"2 runs INTERRUPTED: the sweep was interrupted before it began (the first: 6, log: {tmp_path}/6)",
+        f"5 FAILED: ValueError: x (log: {tmp_path}/5)",
+    ]
+
+
+def test_of_many_reasons_the_most_frequent_are_told(tmp_path: Path, view) -> None:
+    for i in range(30):
+        write_run(tmp_path / str(i), state=State.FAILED, error=f"E{max(i, 10)}")
+
+    lines = view(tmp_path)[2].splitlines()
+
+    assert len(lines) == 11
+    assert lines[0] == f"11 runs FAILED: E10 (the first: 0, log: {tmp_path}/0)"
+    assert lines[-1] == (
+        "10 more runs ended badly, for 10 other reasons; to see them all add --columns state --columns error"
+    )
+
+
 def test_hidden_keys_are_told(tmp_path: Path, view) -> None:
     for i in (0, 1):
         write_run(tmp_path / str(i), config={"log_dir": f"/{i}"})
 
     assert view(tmp_path)[2] == (
-        "exptools-view: not shown, as every run has its own: log_dir; to see it add it to --columns\n"
+        "exptools-view: not shown, as it only says which run it is: log_dir; "
+        "to see it name it with --columns\n"
     )
 
 
@@ -184,6 +227,56 @@ def test_what_only_repeats_other_keys_is_the_first_to_go(tmp_path: Path) -> None
     assert "1 more column does not fit: m.sizes;" in notes
 
 
+def test_long_names_leave_room_for_what_the_runs_did(tmp_path: Path) -> None:
+    common = "env.name=HalfCheetah-v4,model.name=transformer_encoder"
+    for i, lr in enumerate([0.1, 0.01, 0.001]):
+        run = tmp_path / "2026-11-24" / "10-00-00" / f"{common},optimizer.lr={lr},seed={i}"
+        write_run(run, {"loss": [0.5]}, config={"lr": lr, "seed": i}, state=State.INTERRUPTED)
+
+    shown, notes = terminal([tmp_path], 80)
+    narrow, _ = terminal([tmp_path], 60)
+
+    assert [line.rstrip() for line in shown.splitlines() if "─" not in line] == [
+        "run                         state        duration  lr     seed  loss",
+        "…optimizer.lr=0.001,seed=2  INTERRUPTED      12 s  0.001  2      0.5",
+        "…optimizer.lr=0.01,seed=1   INTERRUPTED      12 s  0.01   1      0.5",
+        "…optimizer.lr=0.1,seed=0    INTERRUPTED      12 s  0.1    0      0.5",
+    ]
+    assert [line.rstrip() for line in narrow.splitlines() if "─" not in line] == [
+        "run                   state        duration  lr     loss",
+        "…optimize…001,seed=2  INTERRUPTED      12 s  0.001   0.5",
+        "…optimize….01,seed=1  INTERRUPTED      12 s  0.01    0.5",
+        "…optimize…0.1,seed=0  INTERRUPTED      12 s  0.1     0.5",
+    ]
+    assert "exptools-view: the names of the runs are shortened; pipe to see them whole" in notes.splitlines()
+
+
+def test_a_scalar_has_room_beside_many_keys(tmp_path: Path) -> None:
+    for i in range(2**7):
+        config = {f"long_{j}": i >> j & 1 for j in range(7)}
+        write_run(tmp_path / str(i), {"loss": [0.5]}, config=config)
+
+    shown, _ = terminal([tmp_path], 80)
+
+    keys = [f"long_{j}" for j in range(6)]
+    assert shown.split("\n")[0].split() == ["run", "state", "duration", *keys, "loss"]
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["a/b/0", "a/b/1"], ["a/b/0", "a/b/1"]),
+        (["long/path/lr=1", "long/path/lr=2"], ["…lr=1", "…lr=2"]),
+        (["lr=1,model=small", "lr=2,model=small"], ["lr=1,…", "lr=2,…"]),
+        (["lr=1/seed=123456789", "lr=2/seed=123456789"], ["lr=1/…", "lr=2/…"]),
+        (["one_very_long_name"], ["one_…_name"]),
+        (["aaaaa_0_zzzzz", "aaaaa_1_zzzzz"], ["aaa…zzzz~1", "aaa…zzzz~2"]),
+    ],
+)
+def test_names_are_shortened_but_stay_apart(names: list[str], shown: list[str]) -> None:
+    assert table.run_names(names, most=10) == shown
+
+
 CSV_HEAD = "run,model.name,seed,tag,step,wall_time,value"
 
 
@@ -204,7 +297,6 @@ def test_every_frame_goes_to_stdout(tree: Path, view) -> None:
         ["--csv", "-", "TREE"],
         ["--csv", "--tags", "loss", "--", "TREE"],
         ["--csv", "--tags", "loss", "TREE"],
-        ["TREE/0", "--csv", "TREE"],
         ["TREE/0", "--csv", "-", "TREE"],
     ],
 )
@@ -253,7 +345,9 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
 
     assert view("0", "--plot", "train/loss")[2] == "exptools-view: wrote train_loss.pdf\n"
-    assert view("--plot", "train/loss", "acc*", "0")[2] == "exptools-view: wrote train_loss-acc.pdf\n"
+    assert (
+        view("--plot", "train/loss", "--plot", "acc*", "0")[2] == "exptools-view: wrote train_loss-acc.pdf\n"
+    )
     assert Path("train_loss.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -264,10 +358,21 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
             ["nowhere"],
             "nowhere does not exist; give a directory that holds runs, for example multirun/",
         ),
+        ([""], "the path is empty; give a directory that holds runs, for example multirun/"),
+        (
+            ["--plot", "train/loss", "multirum/"],
+            "multirum does not exist; give a directory that holds runs, for example multirun/",
+        ),
+        (["multirun", "--csv", "d.pdf"], "cannot write d.pdf: it is a directory; give the name of a file"),
+        (
+            ["multirun/0", "--csv", "multirun"],
+            "cannot write multirun: it is a directory; give the name of a file",
+        ),
         ([], "no path was given; give a directory that holds runs, for example multirun/"),
         (
-            ["--csv", "nowhere"],
-            "nowhere does not exist; give a directory that holds runs, for example multirun/",
+            ["--csv", "out2.csv"],
+            "no path was given beside --csv out2.csv; "
+            "give a directory that holds runs, for example multirun/",
         ),
         (
             ["empty"],
@@ -296,7 +401,7 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
         ),
         (["multirun", "-o", "x.pdf"], "-o x.pdf names the file of a figure, but there is no --plot TAG"),
         (["multirun", "--plots"], "unrecognized arguments: --plots; see exptools-view --help"),
-        (["--plot"], "argument --plot: expected at least one argument; see exptools-view --help"),
+        (["--plot"], "argument --plot: expected one argument; see exptools-view --help"),
     ],
 )
 def test_wrong_usage_is_one_line_and_2(
@@ -317,7 +422,52 @@ def test_a_stdout_that_takes_no_more_is_told(tree: Path, words: list[str]) -> No
         ran = subprocess.run([*COMMAND, tree, *words], stdout=full, stderr=subprocess.PIPE, text=True)
 
     error = "exptools-view: error: cannot write to stdout: No space left on device\n"
-    assert (ran.returncode, ran.stderr) == (2, error)
+    assert (ran.returncode, ran.stderr) == (1, error)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+def test_a_csv_on_a_full_disk_is_1(tree: Path, view) -> None:
+    error = "cannot write /dev/full: No space left on device; give another file"
+
+    assert view(tree, "--csv", "/dev/full") == (1, "", f"exptools-view: error: {error}\n")
+
+
+def test_a_figure_on_a_full_disk_is_1(tree: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+
+    error = f"cannot write {tree}/f.png: No space left on device; give another file"
+    assert view(tree, "--plot", "loss", "-o", tree / "f.png") == (1, "", f"exptools-view: error: {error}\n")
+    assert not (tree / "f.png").exists()
+
+
+def bash(line: str, tree: Path) -> tuple[int, str, str]:
+    command = line.replace("VIEW", " ".join(COMMAND)).replace("TREE", str(tree))
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+@pytest.mark.parametrize("words", ["", "--csv", "--csv -"])
+def test_a_closed_stdout_is_one_line_and_1(tree: Path, words: str) -> None:
+    error = "exptools-view: error: cannot write to stdout: it is closed\n"
+
+    assert bash(f"VIEW TREE {words} >&-", tree) == (1, "", error)
+
+
+def test_a_closed_stderr_leaves_stdout_alone(tree: Path) -> None:
+    assert bash("VIEW TREE 2>&-", tree) == (0, TABLE, "")
+
+
+@pytest.mark.parametrize("file", [">(cat > TREE/got; touch TREE/done)", "/dev/stdout | cat > TREE/got"])
+def test_a_csv_goes_into_a_pipe(tree: Path, view, file: str) -> None:
+    end = "for i in {1..100}; do [ -e TREE/done ] && break; sleep 0.1; done" if "done" in file else ":"
+
+    code, _, err = bash(f"set -o pipefail; VIEW TREE --csv {file} && {end}", tree)
+
+    assert (code, err.partition(" wrote ")[0]) == (0, "exptools-view:")
+    assert (tree / "got").read_text() == view(tree, "--csv")[1]
 
 
 def test_what_cannot_be_read_is_named_and_makes_1(tree: Path, view) -> None:

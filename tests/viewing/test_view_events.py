@@ -197,6 +197,19 @@ def test_only_what_is_wanted_is_kept_but_all_tags_are_known(tmp_path: Path) -> N
     assert (list(reading.curves), reading.tags) == (["b"], ("a", "b"))
 
 
+def test_each_tag_is_judged_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "tfevents", *(scalar(i, tag=tag) for i in range(5) for tag in "ab"))
+    asked: list[str] = []
+
+    def wanted(tag: str) -> bool:
+        asked.append(tag)
+        return tag == "b"
+
+    reading = events.read(path, wanted)
+
+    assert (asked, list(reading.curves), reading.tags) == (["a", "b"], ["b"], ("a", "b"))
+
+
 def test_a_corrupt_record_is_named_and_those_after_it_are_read(tmp_path: Path) -> None:
     rotten = bytearray(scalar(2))
     rotten[20] ^= 0xFF

@@ -114,6 +114,29 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     assert names(tmp_path / "sweep") == ["other/1", "z/0"]
 
 
+def test_a_link_to_itself_is_named_and_the_others_are_found(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", {"loss": [1.0]})
+    (tmp_path / "latest").symlink_to("latest")
+    (tmp_path / "x.tfevents").symlink_to("x.tfevents")
+
+    found = find([tmp_path])
+
+    assert [p.name for p in found.places] == ["0"]
+    assert sorted(map(str, found.problems)) == [
+        f"{tmp_path}/{name}: cannot be read (Too many levels of symbolic links)"
+        for name in ("latest", "x.tfevents")
+    ]
+
+
+def test_the_sweep_of_a_run_is_the_nearest_directory_with_a_mark(tmp_path: Path) -> None:
+    for name in ("bare/0", "ours/lr=1/0", "hydra/0"):
+        write_run(tmp_path / name, {"loss": [1.0]})
+    (tmp_path / "ours" / "sweep.json").touch()
+    (tmp_path / "hydra" / "multirun.yaml").touch()
+
+    assert [str(p.sweep.relative_to(tmp_path)) for p in find([tmp_path]).places] == ["bare", "hydra", "ours"]
+
+
 def test_event_files_are_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("events.out.tfevents.10.h", "events.out.tfevents.9.h", ".events.out.tfevents.1.h"):
         events(tmp_path / "a", name)
@@ -179,6 +202,8 @@ def test_errors_say_what_to_give(tmp_path: Path) -> None:
         find([tmp_path / "empty"])
     with pytest.raises(ViewError) as nothing:
         find([])
+    with pytest.raises(ViewError) as blank:
+        find([""])
 
     example = "give a directory that holds runs, for example multirun/"
     assert str(missing.value) == f"{tmp_path}/nope does not exist; {example}"
@@ -188,3 +213,4 @@ def test_errors_say_what_to_give(tmp_path: Path) -> None:
         "variant_config.json, .hydra/ or TensorBoard event files; give a directory above some"
     )
     assert str(nothing.value) == f"no path was given; {example}"
+    assert str(blank.value) == f"the path is empty; {example}"

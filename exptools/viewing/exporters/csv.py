@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from exptools.viewing import compare
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from exptools.viewing.api import Run, Runs
+
+    _Piece: TypeAlias = tuple[str, pl.DataFrame]  # a tag and some of its frames
 
 _BEFORE = ("run",)
 _AFTER = ("tag", "step", "wall_time", "value")
@@ -34,11 +36,10 @@ def write(stream: BinaryIO, runs: Runs, tags: Sequence[str] | None = None) -> No
     keys = runs.differing()
     head = header(keys)
     for run, reading in runs.readings(tags):
-        for tag, frame in reading.curves.items():
+        for pieces in _batches(reading.curves):
             stream.write(head)
             head = b""
-            for rows in _pieces(frame):
-                stream.write(_lines(run, keys, tag, rows))
+            stream.write(_lines(run, keys, pieces))
     stream.write(head)
 
 
@@ -50,16 +51,32 @@ def header(keys: Sequence[str]) -> bytes:
     return line.getvalue().encode()
 
 
-def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    return (frame.slice(at, _ROWS_AT_ONCE) for at in range(0, frame.height, _ROWS_AT_ONCE))
+def _batches(curves: Mapping[str, pl.DataFrame]) -> Iterator[list[_Piece]]:
+    """The frames of all tags, some _ROWS_AT_ONCE at a time: short tags together, long ones in pieces."""
+    batch: list[_Piece] = []
+    height = 0
+    for tag, frame in curves.items():
+        for at in range(0, frame.height, _ROWS_AT_ONCE):
+            batch.append((tag, frame.slice(at, _ROWS_AT_ONCE)))
+            height += batch[-1][1].height
+            if height >= _ROWS_AT_ONCE:
+                yield batch
+                batch, height = [], 0
+    if batch:
+        yield batch
 
 
-def _lines(run: Run, keys: Sequence[str], tag: str, rows: pl.DataFrame) -> bytes:
+def _lines(run: Run, keys: Sequence[str], pieces: Sequence[_Piece]) -> bytes:
+    import numpy as np
     import polars as pl
 
-    cells = [run.name, *(_cell(run, key) for key in keys), tag]
+    cells = [run.name, *(_cell(run, key) for key in keys)]
     constant = [pl.lit(cell, pl.String).alias(str(i)) for i, cell in enumerate(cells)]
-    return rows.select(*constant, "step", "wall_time", "value").write_csv(include_header=False).encode()
+    which = np.repeat(np.arange(len(pieces)), [rows.height for _, rows in pieces])
+    tags = pl.Series("tag", [tag for tag, _ in pieces], pl.String).gather(which)
+    rows = pl.concat([rows for _, rows in pieces])
+    lines = rows.select(*constant, tags, "step", "wall_time", "value")
+    return lines.write_csv(include_header=False).encode()
 
 
 def _cell(run: Run, key: str) -> str | None:

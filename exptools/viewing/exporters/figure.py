@@ -1,42 +1,42 @@
-"""Curves for a paper: per tag the mean over seeds with a band, one line per variant, as PDF, PNG or SVG."""
+"""Curves for a paper: a panel per tag, a line with a band per variant, as PDF, PNG or SVG.
+
+Everything has the size at which it is printed: the figure is as wide as the text of most conferences, and
+what a legend needs is added to its height, never taken from the axes.
+"""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exptools.errors import ViewError
-from exptools.rundir import State
 from exptools.viewing import compare
-from exptools.viewing.compare import Aggregate, Group
 from exptools.viewing.exporters import output
-from exptools.viewing.runs import natural
+from exptools.viewing.exporters.looks import Look, looks
+from exptools.viewing.exporters.panels import Line, Panel, caption, groups_of
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
     from numpy.typing import NDArray
 
-    from exptools.viewing.api import Run, Runs
+    from exptools.viewing.groups import Group
 
 FORMATS = (".pdf", ".png", ".svg")
 
-# Okabe and Ito's colours, which the colour-blind can tell apart, but for the yellow that paper swallows.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("-", (0, (9, 1.5)), (0, (7, 1.2, 1.5, 1.2)), (0, (3, 1)))  # long: noise makes short ones a blur
 _STYLE: Any = {
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 8,
-    "legend.fontsize": 8,
-    "legend.title_fontsize": 8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 7,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -45,103 +45,15 @@ _STYLE: Any = {
     "ps.fonttype": 42,
     "svg.fonttype": "none",
 }
-_PANEL_INCHES = (4.1, 2.9)
-_LEGEND_INCHES = 1.4  # a single panel with its legend is as wide as the text of most conferences: 5.5
+_WIDTH_INCHES = 5.5
+_PANEL_INCHES = {1: 3.0, 2: 2.1}  # the height of a panel, by the number of columns
+_WIDEST_TITLE = {1: 90, 2: 46}  # characters in a line
+_WIDEST_TAG = {1: 40, 2: 24}
+_WIDEST_LABEL = 90
+_BESIDE_INCHES = 7 / 72 * (3.0 + 0.8 + 1.5)  # of a legend's text: its line, a gap, the gap to the next
 _DOTS_PER_INCH = 300
 _FEW = 25  # points: so few are marked, for a single point has no line
 _SLICES = 2000  # of the x axis, about two a dot: what lies inside one is drawn by its extremes
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line: a group and its aggregate."""
-
-    group: Group
-    aggregate: Aggregate
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One tag. missing, partial, odd: the runs that lack the tag, did not complete, or hold nan."""
-
-    tag: str
-    lines: tuple[Line, ...]
-    missing: tuple[str, ...] = ()
-    partial: tuple[str, ...] = ()
-    odd: tuple[str, ...] = ()
-    runs: int = 0  # all that were looked at
-
-
-def panels(runs: Runs, patterns: Sequence[str]) -> list[Panel]:
-    """One panel for each tag that `patterns` name, in their order.
-
-    Raises:
-        ViewError: a tag that no run has.
-    """
-    curves: dict[str, dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]] = {}
-    for run, reading in runs.readings(patterns):
-        for tag, frame in reading.curves.items():
-            if frame.height:
-                curves.setdefault(tag, {})[run.name] = frame["step"].to_numpy(), frame["value"].to_numpy()
-    if not curves:
-        raise ViewError(
-            f"{', '.join(map(repr, patterns))}: no run has logged a value of it yet; try again later"
-        )
-    tags = sorted(curves, key=natural)
-    chosen = dict.fromkeys(tag for pattern in patterns for tag in tags if compare.matches(tag, [pattern]))
-    groups = sorted(runs.groups(), key=compare.by_settings)
-    return [_panel(tag, curves[tag], groups, runs.runs) for tag in chosen]
-
-
-def _panel(tag: str, curves: dict[str, Any], groups: Sequence[Group], runs: Sequence[Run]) -> Panel:
-    lines = [
-        Line(group, compare.aggregate([curves[name] for name in group.runs if name in curves]))
-        for group in groups
-        if any(name in curves for name in group.runs)
-    ]
-    homes = {run.place.home for run in runs if run.name in curves}
-    return Panel(
-        tag,
-        tuple(lines),
-        missing=tuple(_with_state(run) for run in runs if run.place.home not in homes and not run.place.part),
-        partial=tuple(
-            _with_state(run)
-            for run in runs
-            if run.name in curves and run.state not in (None, State.COMPLETED)
-        ),
-        odd=tuple(_odd(name, values) for name, (_, values) in curves.items() if _not_finite(values)),
-        runs=len({run.place.home for run in runs}),
-    )
-
-
-def _with_state(run: Run) -> str:
-    return run.name if run.state is None else f"{run.name} ({run.state})"
-
-
-def _not_finite(values: NDArray[np.float64]) -> int:
-    import numpy as np
-
-    return int(np.count_nonzero(~np.isfinite(values)))
-
-
-def _odd(name: str, values: NDArray[np.float64]) -> str:
-    return f"{name} ({_not_finite(values)} of {len(values)})"
-
-
-def notes(drawn: Sequence[Panel]) -> list[str]:
-    """What a reader of the figure cannot see in it, one line each."""
-    return [note for panel in drawn for note in _notes(panel)]
-
-
-def _notes(panel: Panel) -> Iterator[str]:
-    of = f"of {panel.runs} runs"
-    if panel.missing:
-        yield f"{panel.tag}: missing in {len(panel.missing)} {of}: {compare.listed(panel.missing)}"
-    if panel.partial:
-        names = compare.listed(panel.partial)
-        yield f"{panel.tag}: {len(panel.partial)} {of} not completed, drawn as far as they go: {names}"
-    if panel.odd:
-        yield f"{panel.tag}: values that are not finite leave gaps in {compare.listed(panel.odd)}"
 
 
 def draw(drawn: Sequence[Panel]) -> tuple[Figure, list[Axes]]:
@@ -149,62 +61,62 @@ def draw(drawn: Sequence[Panel]) -> tuple[Figure, list[Axes]]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    columns = min(len(drawn), 2)
-    rows = -(-len(drawn) // columns)
-    looks = _looks(drawn)
-    legend = _LEGEND_INCHES if any(looks) else 0.0
+    columns, rows = min(len(drawn), 2), _rows(len(drawn))
+    groups = groups_of(drawn)
+    look_of = looks([group.label for group in groups])
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(
-            figsize=(_PANEL_INCHES[0] * columns + legend, _PANEL_INCHES[1] * rows), layout="constrained"
-        )
+        figure = Figure(figsize=(_WIDTH_INCHES, _PANEL_INCHES[columns] * rows), layout="constrained")
         axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(drawn))]
         for panel, ax in zip(drawn, axes, strict=True):
-            _draw_panel(ax, panel, looks)
-        if any(looks):
-            _draw_legend(figure, drawn, looks)
+            _draw_panel(ax, panel, look_of, columns)
+        if any(look_of):
+            _add_legend(figure, groups, look_of)
     return figure, axes
 
 
-def _looks(drawn: Sequence[Panel]) -> dict[str, dict[str, Any]]:
-    """Colour and dashes of each label, the same in all panels."""
-    labels = dict.fromkeys(line.group.label for panel in drawn for line in panel.lines)
-    return {
-        label: {
-            "color": _COLOURS[i % len(_COLOURS)],
-            "linestyle": _DASHES[i % len(_DASHES)],
-            "gapcolor": _tint(_COLOURS[i % len(_COLOURS)]),  # a dashed line through noise stays one line
-        }
-        for i, label in enumerate(labels)
-    }
+def _rows(panels: int) -> int:
+    return -(-panels // 2)
 
 
-def _tint(colour: str) -> tuple[float, ...]:
-    """`colour`, half way to white."""
-    from matplotlib.colors import to_rgb
-
-    return tuple((1 + part) / 2 for part in to_rgb(colour))
-
-
-def _draw_panel(ax: Axes, panel: Panel, looks: dict[str, dict[str, Any]]) -> None:
-    alpha = 0.2 if len(panel.lines) <= 6 else 0.1
+def _draw_panel(ax: Axes, panel: Panel, look_of: Mapping[str, Look], columns: int) -> None:
+    alpha = 0.2 if len(panel.lines) <= 6 else max(0.04, 0.8 / len(panel.lines))
     for line in panel.lines:
-        _draw_line(ax, line.aggregate, looks[line.group.label], alpha)
+        _draw_line(ax, line, look_of[line.group.label], alpha)
     ax.set_xlabel("step")
-    ax.set_ylabel(panel.tag)
-    ax.set_title(caption(panel), loc="left", color="0.35")
+    ax.set_ylabel(folded(panel.tag, _WIDEST_TAG[columns]))
+    ax.set_title(folded(caption(panel), _WIDEST_TITLE[columns]), loc="left", color="0.35")
     ax.grid(visible=True, color="0.92", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.margins(x=0.02)
 
 
-def _draw_line(ax: Axes, line: Aggregate, look: dict[str, Any], alpha: float) -> None:
-    marker: dict[str, Any] = {"marker": "o", "markersize": 2.5} if len(line.step) <= _FEW else {}
-    x, low, high = extremes(line.step, line.mean - line.sd, line.mean + line.sd)
+def _draw_line(ax: Axes, line: Line, look: Look, alpha: float) -> None:
+    import numpy as np
+
+    all_of_it, whole = line.aggregate, line.whole
+    x, low, high = extremes(all_of_it.step, all_of_it.mean - all_of_it.sd, all_of_it.mean + all_of_it.sd)
     ax.fill_between(x, low, high, color=look["color"], alpha=alpha, linewidth=0, zorder=2)
-    x, low, high = extremes(line.step, line.mean, line.mean)
-    if len(x) < len(line.step):  # from the bottom of each slice to its top
+    _draw_mean(ax, all_of_it.step, np.where(whole, all_of_it.mean, np.nan), {"linewidth": 1.0, **look})
+    if not whole.all():
+        rest = np.where(_beside(~whole), all_of_it.mean, np.nan)
+        faint = {"color": look["color"], "linewidth": 0.7, "linestyle": ":"}
+        _draw_mean(ax, all_of_it.step, rest, faint)
+
+
+def _beside(some: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The points in `some` and the neighbours of each: between two points a line belongs to both."""
+    import numpy as np
+
+    padded = np.pad(some, 1)
+    return some | padded[:-2] | padded[2:]
+
+
+def _draw_mean(ax: Axes, step: NDArray[np.float64], mean: NDArray[np.float64], look: Look) -> None:
+    marker: dict[str, Any] = {"marker": "o", "markersize": 2.5} if len(step) <= _FEW else {}
+    x, low, high = extremes(step, mean, mean)
+    if len(x) < len(step):  # from the bottom of each slice to its top
         x, low = x.repeat(2), _alternating(low, high)
-    ax.plot(x, low, linewidth=1.0, zorder=3, **look, **marker)
+    ax.plot(x, low, zorder=3, **look, **marker)
 
 
 def extremes(
@@ -230,32 +142,58 @@ def _alternating(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArra
     return np.stack([one, other], axis=1).reshape(-1)
 
 
-def _draw_legend(figure: Figure, drawn: Sequence[Panel], looks: dict[str, dict[str, Any]]) -> None:
+def _add_legend(figure: Figure, groups: Sequence[Group], look_of: Mapping[str, Look]) -> None:
+    """A legend below the axes, in as many columns as the width holds; the figure grows by its height."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the font cannot show is told when the figure is saved
+        before = _axes_height_inches(figure)
+        narrow = _legend(figure, groups, look_of, 1)
+        text = max(text.get_window_extent(renderer).width for text in narrow.get_texts()) / figure.dpi
+        narrow.remove()
+        rows = -(-len(groups) // max(1, int(_WIDTH_INCHES / (text + _BESIDE_INCHES))))
+        legend = _legend(figure, groups, look_of, -(-len(groups) // rows))
+        figure.set_figwidth(max(_WIDTH_INCHES, text + _BESIDE_INCHES))
+        figure.set_figheight(figure.get_figheight() + legend.get_window_extent(renderer).height / figure.dpi)
+        lost = before - _axes_height_inches(figure)  # to what the layout leaves free around the legend
+        figure.set_figheight(figure.get_figheight() + lost * _rows(len(figure.axes)))
+
+
+def _axes_height_inches(figure: Figure) -> float:
+    figure.draw_without_rendering()
+    return float(figure.axes[0].get_position().height * figure.get_figheight())
+
+
+def _legend(figure: Figure, groups: Sequence[Group], look_of: Mapping[str, Look], columns: int) -> Legend:
     from matplotlib.lines import Line2D
 
-    groups = [line.group for panel in drawn for line in panel.lines]
-    keys = next((list(group.settings) for group in groups if group.settings), [])
-    names = compare.short_names(keys)
-    figure.legend(
-        [Line2D([], [], linewidth=1.2, **look) for look in looks.values()],
-        [_shown(label) for label in looks],
-        title=", ".join(names[key] for key in keys),
-        loc="outside right upper",
+    return figure.legend(
+        [Line2D([], [], linewidth=1.2, **look_of[group.label]) for group in groups],
+        [_shown(folded(group.label, _WIDEST_LABEL)) for group in groups],
+        title=folded(_title(groups), _WIDEST_LABEL),
+        loc="outside lower center",
         frameon=False,
         handlelength=3.0,
+        columnspacing=1.5,
         alignment="left",
-        ncols=-(-len(looks) // 25),
+        ncols=columns,
     )
 
 
-def caption(panel: Panel) -> str:
-    """What the lines and bands of `panel` are, such as `mean and sd over 3 seeds`."""
-    counts = [int(line.aggregate.n.max()) for line in panel.lines]
-    low, high = min(counts), max(counts)
-    if high == 1:
-        return "one run" if len(panel.lines) == 1 else "one run per line"
-    what = "seeds" if any(line.group.seeds for line in panel.lines) else "runs"
-    return f"mean and sd over {high if low == high else f'{low} to {high}'} {what}"
+def _title(groups: Sequence[Group]) -> str:
+    """What the parts of the labels are."""
+    keys = next((list(group.settings) for group in groups if group.settings), [])
+    names = compare.short_names(keys)
+    sweep = ["sweep"] if any(group.sweep for group in groups) else []
+    return ", ".join([*(names[key] for key in keys), *sweep])
+
+
+def folded(text: str, most: int) -> str:
+    """`text` in lines of at most `most` characters, broken where a word ends if there is one."""
+    pieces = re.findall(rf".{{1,{most}}}\Z|.{{1,{most}}}(?<=[\s,/_.-])|.{{1,{most}}}", text, re.DOTALL)
+    return "\n".join(pieces)
 
 
 def _shown(label: str) -> str:

@@ -12,6 +12,10 @@ from typing import BinaryIO
 from exptools.errors import ViewError
 
 
+class OutputError(ViewError):
+    """What was asked for is right, but it could not be written."""
+
+
 def writable(path: Path) -> Path:
     """`path`, if a file can be written there.
 
@@ -32,13 +36,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A stream whose content becomes the file `path` when the block ends well; else `path` stays as it was.
 
     Raises:
-        ViewError: the file cannot be written.
+        ViewError: a file cannot be written there.
+        OutputError: writing failed.
     """
-    target = Path(os.path.realpath(writable(path)))  # through a link: the file it names is replaced
-    if target.exists() and not target.is_file():  # a device or a pipe is written to, never replaced
-        with _explained(path), open(target, "wb") as stream:
+    writable(path)
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+        with _explained(path), open(path, "wb") as stream:
             yield stream
         return
+    target = Path(os.path.realpath(path))  # through a link: the file it names is replaced
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with _explained(path):
@@ -56,4 +62,4 @@ def _explained(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise ViewError(f"cannot write {path}: {error.strerror or error}; give another file") from error
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; give another file") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exptools.viewing import compare
@@ -11,8 +13,9 @@ from exptools.viewing.summary import Column, Kind, Table
 if TYPE_CHECKING:
     from rich.console import Console
 
-_DIGITS = 5  # significant, of a scalar in the table; the CSV rounds nothing
+_DIGITS = 5  # significant, of a scalar on a terminal; for programs nothing is rounded
 _WIDEST_KEY = 32
+_NARROWEST_RUN = 6
 _GAP = 2  # spaces between columns; the box draws one of them
 _COLOURS = {
     "COMPLETED": "green",
@@ -33,8 +36,16 @@ def tab_separated(table: Table) -> str:
     return "".join("\t".join(map(one_line, line)) + "\n" for line in lines)
 
 
-def show(table: Table, console: Console) -> list[str]:
-    """Print `table` on a terminal: as many columns as fit. Returns the names of those left out."""
+@dataclass(frozen=True)
+class Shown:
+    """What a terminal had no room for: the names of columns, and whether the runs have their whole names."""
+
+    left_out: tuple[str, ...]
+    whole_names: bool
+
+
+def show(table: Table, console: Console) -> Shown:
+    """Print `table` on a terminal: as many columns as fit."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -42,6 +53,11 @@ def show(table: Table, console: Console) -> list[str]:
     texts = [[_nice(c, cell) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows]
     titles = _titles(table.columns)
     widths = [_width(c, [titles[i], *(row[i] for row in texts)]) for i, c in enumerate(table.columns)]
+    most = _room_for_names(table.columns, widths, console.width)
+    whole_names = widths[0] <= most
+    for row, name in zip(texts, run_names([row[0] for row in texts], most), strict=True):
+        row[0] = name
+    widths[0] = _width(table.columns[0], [titles[0], *(row[0] for row in texts)])
     fitting = fit(table.columns, widths, console.width)
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
     for i in fitting:
@@ -55,20 +71,62 @@ def show(table: Table, console: Console) -> list[str]:
     for row in texts:
         drawn.add_row(*(Text(row[i], style=_COLOURS.get(row[i], "")) for i in fitting))
     console.print(drawn)
-    return [c.name for i, c in enumerate(table.columns) if i not in fitting and c.kind is not Kind.ERROR]
+    left_out = (c for i, c in enumerate(table.columns) if i not in fitting and c.kind is not Kind.ERROR)
+    return Shown(tuple(column.name for column in left_out), whole_names)
+
+
+def _room_for_names(columns: Sequence[Column], widths: Sequence[int], room: int) -> int:
+    """A third of `room`, more if all columns fit beside it, less if state and duration would not."""
+    others = sum(widths[1:]) + _GAP * (len(widths) - 1)
+    fixed = sum(widths[i] + _GAP for i, c in enumerate(columns) if c.kind in (Kind.STATE, Kind.DURATION))
+    return max(_NARROWEST_RUN, min(max(room // 3, room - others), room - fixed))
+
+
+def run_names(names: Sequence[str], most: int) -> list[str]:
+    """`names` in at most `most` characters each: without what all have in common at either end, then without
+    their middles. If that makes two the same all are numbered.
+    """
+    if max(map(len, names), default=0) <= most:
+        return list(names)
+    bare = _without_common_ends(names)
+    short = [compare.shortened(name, most) for name in bare]
+    if len(set(short)) == len(names):
+        return short
+    numbers = [f"~{i}" for i in range(1, len(names) + 1)]
+    return [compare.shortened(name, most - len(n)) + n for name, n in zip(bare, numbers, strict=True)]
+
+
+def _without_common_ends(names: Sequence[str]) -> list[str]:
+    if len(names) == 1:
+        return list(names)
+    pieces = [re.split(r"(?<=[/,])", name) for name in names]
+    start = _shared(pieces)
+    end = _shared([words[start:][::-1] for words in pieces])
+    before, after = "…" if start else "", "…" if end else ""
+    return [f"{before}{''.join(words[start : len(words) - end])}{after}" for words in pieces]
+
+
+def _shared(lists: Sequence[Sequence[str]]) -> int:
+    """How many items all of `lists` begin with."""
+    same = [len(set(items)) == 1 for items in zip(*lists, strict=False)]
+    return [*same, False].index(False)
 
 
 def fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
     """Positions of the columns that fit into `room` characters.
 
-    What a run is and did always; then the keys that tell the variants apart, the scalars and the other keys.
-    The error is not among them: on a terminal it stands below the table, where it is not cut short.
+    What a run is and did always; then the first of the keys that tell the variants apart and the first of the
+    scalars, the others of both, and the keys that only repeat. The error is not among them: on a terminal it
+    stands below the table, where it is not cut short.
     """
     always = (Kind.RUN, Kind.STATE, Kind.DURATION)
     kept = [i for i, column in enumerate(columns) if column.kind in always]
     room -= sum(widths[i] + _GAP for i in kept) - _GAP
-    for i in sorted(range(len(columns)), key=lambda i: (columns[i].spare, columns[i].kind is Kind.TAG)):
-        if columns[i].kind in (Kind.KEY, Kind.TAG) and widths[i] + _GAP <= room:
+    keys = [i for i, column in enumerate(columns) if column.kind is Kind.KEY and not column.spare]
+    tags = [i for i, column in enumerate(columns) if column.kind is Kind.TAG]
+    spare = [i for i, column in enumerate(columns) if column.kind is Kind.KEY and column.spare]
+    for i in (*keys[:1], *tags[:1], *keys[1:], *tags[1:], *spare):
+        if widths[i] + _GAP <= room:
             room -= widths[i] + _GAP
             kept.append(i)
     return sorted(kept)
@@ -103,7 +161,7 @@ def _width(column: Column, cells: Sequence[str]) -> int:
 def _raw(column: Column, cell: Any) -> str:
     if column.kind is Kind.DURATION and isinstance(cell, float):
         return f"{cell:.3f}"
-    return _scalar(cell) if column.kind is Kind.TAG else compare.text(cell)
+    return repr(cell) if isinstance(cell, float) and column.kind is Kind.TAG else compare.text(cell)
 
 
 def _nice(column: Column, cell: Any) -> str:

@@ -10,7 +10,7 @@ import struct
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from exptools.viewing.problem import Problem
 from exptools.viewing.scalars import Reading, Wanted, everything
@@ -18,8 +18,6 @@ from exptools.viewing.scalars import Reading, Wanted, everything
 if TYPE_CHECKING:
     import polars as pl
 
-_LENGTH = struct.Struct("<Q")
-_OVERHEAD = 16  # bytes of a record beside its payload
 _PLUGIN = "scalars"
 _DT_BFLOAT16 = 14  # tensorboard/compat/proto/types.proto
 
@@ -41,7 +39,7 @@ def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Read
     for event in _events(path, data, problems, live):
         if event.HasField("summary"):
             sink.take(path, event, problems)
-    return Reading(sink.curves(), tuple(sink.tags), tuple(problems))
+    return Reading(sink.curves(), sink.tags, tuple(problems))
 
 
 def _events(path: Path, data: bytes, problems: list[Problem], live: bool) -> Iterator[Any]:
@@ -51,33 +49,27 @@ def _events(path: Path, data: bytes, problems: list[Problem], live: bool) -> Ite
 
     from exptools.formats import tfrecord
 
-    at = 0
-    for record in tfrecord.records(data):
+    for at, record in tfrecord.located(data):
         if isinstance(record, tfrecord.Damage):
             if not (record.torn and live):
-                problems.append(Problem(path, record.reason, record.offset))
-            at = _after(data, record.offset)
+                problems.append(Problem(path, record.reason, at))
             continue
         try:
             yield Event.FromString(record)
         except DecodeError:
             problems.append(Problem(path, "the record holds no TensorBoard event and was passed over", at))
-        at += _OVERHEAD + len(record)
 
 
-def _after(data: bytes, offset: int) -> int:
-    """Where the record that follows the one at `offset` begins."""
-    return offset + _OVERHEAD + (_LENGTH.unpack_from(data, offset)[0] if offset + 8 <= len(data) else 0)
+_Columns: TypeAlias = "tuple[array[int], array[float], array[float]]"  # steps, wall times, values
 
 
 class _Sink:
     """Collects the scalars of one file as columns."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self.tags: dict[str, None] = {}
         self._wanted = wanted
         self._plugins: dict[str, str] = {}  # writers may name a tag's plugin in its first summary only
-        self._columns: dict[str, tuple[array[int], array[float], array[float]]] = {}
+        self._columns: dict[str, _Columns | None] = {}  # None: the tag is not wanted
 
     def take(self, path: Path, event: Any, problems: list[Problem]) -> None:
         step, wall_time = event.step, event.wall_time
@@ -92,10 +84,16 @@ class _Sink:
                 else:
                     self._add(summary.tag or summary.node_name, step, wall_time, value)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """All that were met, wanted or not."""
+        return tuple(self._columns)
+
     def curves(self) -> dict[str, pl.DataFrame]:
         import numpy as np
         import polars as pl
 
+        wanted = {tag: columns for tag, columns in self._columns.items() if columns is not None}
         return {
             tag: pl.DataFrame(
                 {
@@ -104,7 +102,7 @@ class _Sink:
                     "value": np.frombuffer(values, np.float64),
                 }
             )
-            for tag, (steps, wall_times, values) in self._columns.items()
+            for tag, (steps, wall_times, values) in wanted.items()
         }
 
     def _plugin(self, summary: Any) -> str | None:
@@ -113,15 +111,13 @@ class _Sink:
         return self._plugins.get(summary.tag)
 
     def _add(self, tag: str, step: int, wall_time: float, value: float) -> None:
-        columns = self._columns.get(tag)
-        if columns is None:
-            self.tags[tag] = None
-            if not self._wanted(tag):
-                return
-            columns = self._columns[tag] = (array("q"), array("d"), array("d"))
-        columns[0].append(step)
-        columns[1].append(wall_time)
-        columns[2].append(value)
+        if tag not in self._columns:
+            self._columns[tag] = (array("q"), array("d"), array("d")) if self._wanted(tag) else None
+        columns = self._columns[tag]
+        if columns is not None:
+            columns[0].append(step)
+            columns[1].append(wall_time)
+            columns[2].append(value)
 
 
 def _number(tensor: Any) -> float | None:
