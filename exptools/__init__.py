@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from exptools.launching.affinity import encode_affinity as encode_affinity
     from exptools.launching.affinity import make_affinity as make_affinity
     from exptools.launching.affinity import quick_affinity_code as quick_affinity_code
+    from exptools.launching.exp_launcher import run_experiments as run_experiments
+    from exptools.launching.in_job import affinity as affinity
+    from exptools.launching.variant import VariantLevel as VariantLevel
+    from exptools.launching.variant import load_variant as load_variant
+    from exptools.launching.variant import make_variants as make_variants
+    from exptools.launching.variant import save_variant as save_variant
+    from exptools.launching.variant import update_config as update_config
     from exptools.logging import logger_context as logger_context
     from exptools.viewing.api import load as load
 
@@ -27,6 +34,13 @@ _HOMES = {
     "encode_affinity": "exptools.launching.affinity",
     "make_affinity": "exptools.launching.affinity",
     "quick_affinity_code": "exptools.launching.affinity",
+    "affinity": "exptools.launching.in_job",
+    "run_experiments": "exptools.launching.exp_launcher",
+    "VariantLevel": "exptools.launching.variant",
+    "load_variant": "exptools.launching.variant",
+    "make_variants": "exptools.launching.variant",
+    "save_variant": "exptools.launching.variant",
+    "update_config": "exptools.launching.variant",
     "logger_context": "exptools.logging",
     "load": "exptools.viewing.api",
 }
@@ -36,10 +50,17 @@ __all__ = [
     "ExptoolsError",
     "__version__",
     # launching
+    "VariantLevel",
+    "affinity",
     "affinity_from_code",
     "encode_affinity",
+    "load_variant",
     "make_affinity",
+    "make_variants",
     "quick_affinity_code",
+    "run_experiments",
+    "save_variant",
+    "update_config",
     # logging
     "logger_context",
     # viewing

@@ -75,6 +75,13 @@ def test_the_public_names_are_these() -> None:
         "encode_affinity",
         "make_affinity",
         "quick_affinity_code",
+        "VariantLevel",
+        "affinity",
+        "load_variant",
+        "make_variants",
+        "run_experiments",
+        "save_variant",
+        "update_config",
         "logger_context",
         "load",
     }

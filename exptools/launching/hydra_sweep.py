@@ -5,14 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import socket
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
@@ -25,10 +21,9 @@ from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
 from exptools.launching import application, main_module, report, transport
-from exptools.launching.engines.local import LocalEngine, end_without
 from exptools.launching.job import Job, Outcome
-from exptools.launching.slots import Event, Slot, SlotPool, make_slots
-from exptools.lifecycle import Ending
+from exptools.launching.slots import Slot, make_slots
+from exptools.launching.sweep import run_all
 from exptools.rundir import State, Status
 
 log = logging.getLogger(__name__)
@@ -110,7 +105,7 @@ def _launch(
     shared = application.pack(context, task_function)
     _prepare(sweep_dir, jobs, composed, settings, slots)
     log.info(report.plan(jobs, slots, sweep_dir))
-    outcomes = _run_all(jobs, slots, shared)
+    outcomes = run_all(jobs, slots, shared, log)
     told = report.failures(jobs, outcomes)
     if told and log.isEnabledFor(logging.ERROR):
         log.error(told)
@@ -194,92 +189,6 @@ def _prepare(
             rundir.write_status(job.run_dir, Status(State.QUEUED, pid=os.getpid(), host=socket.gethostname()))
     except OSError as error:
         raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
-
-
-def _run_all(jobs: Sequence[Job], slots: Sequence[Slot], shared: bytes) -> list[Outcome]:
-    outcomes: dict[int, Outcome] = {}
-    with tempfile.TemporaryDirectory(prefix="exptools-") as scratch:
-        engine = LocalEngine(shared, Path(scratch))
-        pool: SlotPool[Job, Outcome] = SlotPool(slots, engine.run)
-        with _signals_as_events(pool):
-            pool.start(jobs)
-            signals = _follow(pool, engine, jobs, outcomes)
-    if signals:
-        _leave(jobs, outcomes, 128 + signals[0])
-    return [outcomes[i] for i in range(len(jobs))]
-
-
-def _follow(
-    pool: SlotPool[Job, Outcome], engine: LocalEngine, jobs: Sequence[Job], outcomes: dict[int, Outcome]
-) -> list[int]:
-    """Say what happens, and gather the outcomes, until nothing runs; the signals that came."""
-    signals: list[int] = []
-    for event in pool.events():
-        if event.kind == "signal":
-            signals.append(event.index)
-            _interrupt(pool, engine, again=len(signals) > 1)
-        elif event.kind == "start" and event.slot is not None:
-            log.info(f"started on slot {event.slot.number}: {report.title(jobs[event.index])}")
-        elif event.kind == "end":
-            job = jobs[event.index]
-            outcomes[event.index] = _outcome(job, event.result)
-            log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
-    return signals
-
-
-def _interrupt(pool: SlotPool[Job, Outcome], engine: LocalEngine, *, again: bool) -> None:
-    """End the jobs in order; asked again, at once."""
-    pool.stop()
-    if again:
-        engine.kill()
-        return
-    log.warning("interrupted: ending the jobs that run (interrupt again to kill them)")
-    threading.Thread(target=engine.interrupt, name="exptools-interrupt", daemon=True).start()
-
-
-def _outcome(job: Job, result: Any) -> Outcome:
-    """What the engine gave, or a FAILED outcome where the engine itself raised."""
-    if isinstance(result, Outcome):
-        return result
-    state = State.INTERRUPTED if isinstance(result, InterruptedError) else State.FAILED
-    how = Ending(state, None, f"could not be started: {type(result).__name__}: {result}")
-    end_without(job.run_dir, how)
-    return Outcome(how)
-
-
-def _leave(jobs: Sequence[Job], outcomes: dict[int, Outcome], exit_code: int) -> None:
-    """After an interrupt: what never began is INTERRUPTED too, and the command ends."""
-    waiting = [job for index, job in enumerate(jobs) if index not in outcomes]
-    never = Ending(State.INTERRUPTED, None, "the sweep was interrupted before this job began")
-    for job in waiting:
-        end_without(job.run_dir, never)
-    completed = sum(o.ending.state is State.COMPLETED for o in outcomes.values())
-    log.error(f"interrupted: {completed} of {len(jobs)} jobs had completed, {len(waiting)} had not begun")
-    raise SystemExit(exit_code)
-
-
-@contextlib.contextmanager
-def _signals_as_events(pool: SlotPool[Job, Outcome]) -> Iterator[None]:
-    """Let the signals that end a program end the jobs in order, between two other events.
-
-    One that is ignored (SIGHUP by nohup, SIGINT by a shell's `command &`) stays so.
-    """
-
-    def post(number: int, frame: FrameType | None) -> None:
-        pool.post(Event("signal", number))
-
-    before: dict[int, Any] = {}
-    try:
-        for ends in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(ends) is not signal.SIG_IGN:
-                before[ends] = signal.signal(ends, post)
-    except ValueError:  # not the main thread: its owner handles signals
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _return(job: Job, config: DictConfig, outcome: Outcome) -> JobReturn:

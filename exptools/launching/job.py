@@ -16,15 +16,19 @@ GRACE_S = 10.0  # between the signals that end a job: from SIGINT to SIGTERM, an
 class Job:
     """One variant that is to run.
 
-    num: its number in the sweep. payload: what its process gets, pickled by transport. environment: what
-    the user wants set (hydra.job.env_set); it wins over the slot's.
+    num: its number in the sweep. overrides: what tells it from the others, for people. payload: what a job of
+    Hydra gets, pickled by transport. script: a plain script and its words, to be run as `python SCRIPT
+    SLOT_CODE WORDS...` instead. environment: what the user wants set (hydra.job.env_set); it wins over the
+    slot's.
     """
 
     num: int
     overrides: tuple[str, ...]
     run_dir: Path
-    payload: bytes
+    payload: bytes = b""
+    script: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    mask_gpus: bool = True  # whether it sees the slot's GPUs only
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Spec:
     shared: str  # files: what all jobs get, what this one gets, where its result goes
     payload: str
     result: str
+    script: list[str]  # a plain script and its words; empty: a job of Hydra
 
     def main_module(self) -> MainModule:
         """The script to import."""

@@ -137,6 +137,17 @@ def restore(main: MainModule) -> None:
             raise LaunchError(_NO_GUARD) from error
 
 
+def run(path: str) -> None:
+    """Run a script as the `__main__` of this process."""
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    module = types.ModuleType("__main__")
+    module.__file__ = path
+    module.__spec__ = None
+    sys.modules["__main__"] = module
+    exec(code, module.__dict__)
+
+
 @contextlib.contextmanager
 def _stop_at_hydra_main() -> Iterator[list[bool]]:
     """While the script is being imported, its start of Hydra ends the import, and the list is filled."""

@@ -41,15 +41,23 @@ class Slot:
     n_threads: int
     gpu_variable: str = "CUDA_VISIBLE_DEVICES"
 
-    def environment(self) -> dict[str, str]:
-        """The variables that a job on this slot gets before anything is imported."""
-        threads = dict.fromkeys(THREAD_VARIABLES, str(self.n_threads))
-        code = {"EXPTOOLS_AFFINITY_CODE": self.affinity_code}
-        if self.gpus is None:
-            return {**threads, **code}
-        order = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-        return {**threads, **code, "CUDA_DEVICE_ORDER": order, self.gpu_variable: ",".join(self.gpus)}
+    def environment(self, *, mask_gpus: bool = True) -> dict[str, str]:
+        """The variables that a job on this slot gets before anything is imported.
 
+        mask_gpus: let it see the GPUs of the slot only; else it sees all, and picks by its affinity's
+        cuda_idx.
+        """
+        threads = dict.fromkeys(THREAD_VARIABLES, str(self.n_threads))
+        environment = {**threads, "EXPTOOLS_AFFINITY_CODE": self.affinity_code}
+        if self.gpus is None:
+            return environment
+        environment["CUDA_DEVICE_ORDER"] = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+        if mask_gpus:
+            environment |= {self.gpu_variable: ",".join(self.gpus), MASKED: "1"}
+        return environment
+
+
+MASKED = "EXPTOOLS_GPUS_MASKED"  # set where a job sees only the GPUs of its slot
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -217,7 +225,7 @@ def _entries(affinities: Sequence[Any], gpus: Sequence[machine.Gpu], code: str) 
     Raises:
         AffinityError: the code names more GPUs than there are.
     """
-    indices = sorted(set(_cuda_indices(affinities)))
+    indices = sorted(set(cuda_indices(affinities)))
     if indices and indices[-1] >= len(gpus):
         raise AffinityError(
             f"the affinity code {code} names GPU {indices[-1]} (counted from 0), but this process may use "
@@ -226,7 +234,7 @@ def _entries(affinities: Sequence[Any], gpus: Sequence[machine.Gpu], code: str) 
     return tuple(gpus[i].id for i in indices) if gpus else None
 
 
-def _cuda_indices(affinity: Any) -> Iterator[int]:
+def cuda_indices(affinity: Any) -> Iterator[int]:
     """Every cuda_idx anywhere in an affinity: its own, its optimizers', its samplers'."""
     if isinstance(affinity, Mapping):
         own = affinity.get("cuda_idx")
@@ -235,4 +243,4 @@ def _cuda_indices(affinity: Any) -> Iterator[int]:
     if isinstance(affinity, list):
         for part in affinity:
             if isinstance(part, Mapping | list):
-                yield from _cuda_indices(part)
+                yield from cuda_indices(part)

@@ -76,8 +76,11 @@ def _run(spec: Spec, life: Lifecycle) -> int:
     error: BaseException | None = None
     returned: JobReturn | None = None
     try:
-        returned = _run_job(spec)
-        error = _failure(returned)
+        if spec.script:
+            _run_script(spec)
+        else:
+            returned = _run_job(spec)
+            error = _failure(returned)
     except BaseException as raised:
         error = raised
     if error is not None:
@@ -112,6 +115,16 @@ def _run_job(spec: Spec) -> JobReturn:
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
     )
+
+
+def _run_script(spec: Spec) -> None:
+    """Do what `python SCRIPT WORDS...` does."""
+    from exptools.launching import main_module
+
+    script = spec.script[0]
+    sys.argv[:] = spec.script
+    sys.path[:] = [os.path.dirname(os.path.abspath(script)), *spec.sys_path[1:]]
+    main_module.run(script)
 
 
 def _failure(returned: JobReturn) -> BaseException | None:

@@ -61,7 +61,7 @@ def test_no_level_is_one_variant_that_changes_nothing() -> None:
         ((["a"], [[1]], ["x"]), "level 1 has the key 'a'; a key is a path such as ('optimizer', 'lr')"),
         (
             ([("a",)], [[1], [2]], ["x", "x"]),
-            "several variants would have the directory 'x'; make their dir_names differ",
+            "2 variants would have the directory 'x'; make their dir_names differ",
         ),
     ],
 )

@@ -90,7 +90,7 @@ class LocalEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **slot.environment(), **job.environment},
+                env={**os.environ, **slot.environment(mask_gpus=job.mask_gpus), **job.environment},
                 pass_fds=(control,),
                 start_new_session=True,
             )
@@ -112,6 +112,7 @@ class LocalEngine:
             shared=str(self._shared),
             payload=str(self._scratch / f"{job.num}.job"),
             result=str(self._scratch / f"{job.num}.result"),
+            script=[job.script[0], slot.affinity_code, *job.script[1:]] if job.script else [],
         )
 
     def _signal_all(self, number: int) -> None:
