@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from rich.console import Console
@@ -42,6 +43,7 @@ def shortened(text: str) -> str:
 def main() -> None:
     """Run the demo and keep its pictures."""
     os.chdir(HERE.parent)
+    subprocess.run(["make", ".venv/.installed"], check=True)  # what pip says is no part of the picture
     text = shortened(terminal_output(["make", "--no-print-directory", "demo"]))
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text.from_ansi(f"$ make demo\n{text}"))

@@ -235,7 +235,15 @@ def _jsonable(value: Any) -> Any:
 
 def is_run(path: Path) -> bool:
     """Whether `path` is the directory of a run of exptools or of a Hydra job."""
-    return any((path / name).exists() for name in (STATUS, PROGRESS, VARIANT, HYDRA))
+    return (path / VARIANT).exists() or holds_more_than_a_config(path)
+
+
+def holds_more_than_a_config(path: Path) -> bool:
+    """Whether a run has left more in `path` than variant_config.json.
+
+    run_experiments writes that alone into the directory of a setting, above its runs.
+    """
+    return any((path / name).exists() for name in (STATUS, PROGRESS, HYDRA))
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
             f"no runs below {given}: a run directory holds {rundir.STATUS}, {rundir.PROGRESS}, "
             f"{rundir.VARIANT}, {rundir.HYDRA}/ or TensorBoard event files; give a directory above some{held}"
         )
-    return Found(tuple(_named(roots, walk.homes)), tuple(walk.problems))
+    return Found(tuple(_named(roots, _without_settings(walk.homes))), tuple(walk.problems))
 
 
 def natural(text: str) -> list[list[tuple[int, int, str]]]:
@@ -131,6 +131,17 @@ def _visit(walk: _Walk, top: Path, home: _Home | None) -> None:
         here = _belonging(walk, path, listing.events, above)
         walk.links += [(link, here) for link in listing.links]
         stack += [(directory, here) for directory in listing.directories]
+
+
+def _without_settings(homes: list[_Home]) -> list[_Home]:
+    """`homes` without the directories that only hold the config of the runs below them."""
+    above = {parent for home in homes for parent in home.path.parents}
+
+    def is_setting(home: _Home) -> bool:
+        has_data = home.events or home.parts or rundir.holds_more_than_a_config(home.path)
+        return home.path in above and not has_data
+
+    return [home for home in homes if not is_setting(home)]
 
 
 def _belonging(walk: _Walk, path: Path, events: list[Path], above: _Home | None) -> _Home | None:

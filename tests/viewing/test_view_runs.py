@@ -9,6 +9,7 @@ import pytest
 from view_files import hydra_run, write_run
 
 from exptools.errors import ViewError
+from exptools.viewing.api import load
 from exptools.viewing.runs import find, natural
 
 
@@ -214,3 +215,23 @@ def test_errors_say_what_to_give(tmp_path: Path) -> None:
     )
     assert str(nothing.value) == f"no path was given; {example}"
     assert str(blank.value) == f"the path is empty; {example}"
+
+
+def test_a_directory_that_only_holds_the_config_of_its_runs_is_no_run(tmp_path: Path) -> None:
+    for lr in (1, 2):
+        for run in (0, 1):
+            (tmp_path / f"lr{lr}" / f"run_{run}").mkdir(parents=True)
+            (tmp_path / f"lr{lr}" / f"run_{run}" / "progress.csv").write_text("step,wall_time,x\n0,0.0,1.0\n")
+        (tmp_path / f"lr{lr}" / "variant_config.json").write_text(f'{{"lr": {lr}}}')
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "variant_config.json").write_text('{"lr": 3}')
+
+    runs = load(tmp_path)
+
+    assert {run.name: run.config for run in runs} == {
+        "alone": {"lr": 3},
+        "lr1/run_0": {"lr": 1},
+        "lr1/run_1": {"lr": 1},
+        "lr2/run_0": {"lr": 2},
+        "lr2/run_1": {"lr": 2},
+    }

@@ -23,12 +23,18 @@ class ConfigReading:
 
 
 def read(home: Path) -> ConfigReading:
-    """The config of the run in `home`. Of two files that of exptools counts: it is the resolved one."""
+    """The config of the run in `home`. Of two files that of exptools counts: it is the resolved one.
+
+    A run without any has that of the directory it lies in, where it is the config of a setting (see rundir).
+    """
     variant = home / rundir.VARIANT
     try:
         return _mapping(variant, rundir.read_json(variant))
     except FileNotFoundError:
-        return _read_hydra(home / rundir.HYDRA / "config.yaml")
+        held = _read_hydra(home / rundir.HYDRA / "config.yaml")
+        setting = home.absolute().parent
+        has_none = held == ConfigReading(None) and (setting / rundir.VARIANT).exists()
+        return read(setting) if has_none and not rundir.holds_more_than_a_config(setting) else held
     except RunDirError as error:
         held = _read_hydra(home / rundir.HYDRA / "config.yaml")
         return ConfigReading(held.config, (Problem.of_json(variant, error), *held.problems))
