@@ -44,6 +44,7 @@ def main() -> None:
     """Run the demo and keep its pictures."""
     os.chdir(HERE.parent)
     subprocess.run(["make", ".venv/.installed"], check=True)  # what pip says is no part of the picture
+    shutil.rmtree("multirun/demo", ignore_errors=True)
     text = shortened(terminal_output(["make", "--no-print-directory", "demo"]))
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text.from_ansi(f"$ make demo\n{text}"))
