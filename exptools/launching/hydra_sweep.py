@@ -21,6 +21,7 @@ from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
 from exptools.launching import application, main_module, report, transport
+from exptools.launching.composer import Composer
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot, make_slots
 from exptools.launching.sweep import run_all
@@ -96,8 +97,9 @@ def _launch(
     job_overrides: Sequence[Sequence[str]],
     initial_job_idx: int,
 ) -> Sequence[JobReturn]:
+    composer = Composer(context.config_loader, config)
     composed = [
-        _compose(context, config, overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)
+        _compose(composer, overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)
     ]
     jobs = [_job(cfg, overrides) for cfg, overrides in zip(composed, job_overrides, strict=True)]
     _refuse_clashes(jobs)
@@ -114,9 +116,9 @@ def _launch(
     return [_return(*args) for args in zip(jobs, composed, outcomes, strict=True)]
 
 
-def _compose(context: HydraContext, config: DictConfig, overrides: Sequence[str], num: int) -> DictConfig:
+def _compose(composer: Composer, overrides: Sequence[str], num: int) -> DictConfig:
     """The whole config of a job, composed now: later edits of its files do not reach the sweep."""
-    job_config = context.config_loader.load_sweep_config(config, list(overrides))
+    job_config = composer.compose(overrides)
     with open_dict(job_config):
         job_config.hydra.job.id = f"{job_config.hydra.job.name}_{num}"
         job_config.hydra.job.num = num
