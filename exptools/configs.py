@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 LAUNCHER_TARGET = "hydra_plugins.exptools_launcher.launcher.ExptoolsLauncher"
+SWEEPER_TARGET = "hydra_plugins.exptools_sweeper.sweeper.ExptoolsSweeper"
 CALLBACK_TARGET = "exptools.logging.callback.LoggerCallback"
 
 
@@ -29,6 +30,25 @@ class LauncherConf:
     affinity_code: str | None = None  # an exact division, as encode_affinity writes it; replaces n_parallel
     use_gpu: bool = True
     contexts_per_gpu: int = 1  # jobs that share one GPU
+
+
+@dataclasses.dataclass
+class LevelConf:
+    """Keys that change together: each row of values has one for each key."""
+
+    keys: list[str] = dataclasses.field(default_factory=list)
+    values: list[Any] = dataclasses.field(default_factory=list)
+    dir_names: list[str] | None = None  # of the rows, for ${exptools.variant_name:}
+
+
+@dataclasses.dataclass
+class SweeperConf:
+    """Settings of `hydra/sweeper=exptools`."""
+
+    _target_: str = SWEEPER_TARGET
+    max_batch_size: int | None = None  # as Hydra's basic sweeper has it
+    params: dict[str, str] | None = None  # the same
+    levels: list[LevelConf] = dataclasses.field(default_factory=list)
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -126,7 +146,7 @@ def as_current(config: DictConfig) -> Iterator[None]:
 
 
 def register() -> None:
-    """Put the launcher's settings and the one-line default `exptools` into Hydra's ConfigStore, once.
+    """Put the settings of launcher and sweeper and the default `exptools` into Hydra's ConfigStore, once.
 
     Hydra's scan of plugins runs a module again that was imported before; Hydra 1.4 warns of a second storing.
     """
@@ -136,12 +156,13 @@ def register() -> None:
     if "exptools.yaml" in store.repo:
         return
     store.store(group="hydra/launcher", name="exptools", node=LauncherConf, provider="exptools")
+    store.store(group="hydra/sweeper", name="exptools", node=SweeperConf, provider="exptools")
     store.store(
         name="exptools",
         package="_global_",
         provider="exptools",
         node={
-            "defaults": [{"override /hydra/launcher": "exptools"}],
+            "defaults": [{"override /hydra/launcher": "exptools"}, {"override /hydra/sweeper": "exptools"}],
             "hydra": {"callbacks": {"exptools": {"_target_": CALLBACK_TARGET}}},
         },
     )

@@ -36,6 +36,7 @@ HEAVY = {
         "import exptools.launching.worker",
         "import exptools.viewing.cli",
         "import hydra_plugins.exptools_launcher.launcher",
+        "import hydra_plugins.exptools_sweeper.sweeper",
         "from hydra.core.plugins import Plugins; Plugins.instance()",
         "import exptools.logging.callback",
     ],
@@ -94,12 +95,13 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         exptools.lod  # noqa: B018
 
 
-BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say"}
+BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds"}
 MAY_IMPORT = {
     "errors": set(),
     "collections": set(),
     "rundir": {"errors"},
-    "say": set(),
+    "say": {"errors"},
+    "seeds": set(),
     "configs": {"errors"},
     "lifecycle": {"rundir", "errors", "say"},
     "formats": {"errors", "formats"},

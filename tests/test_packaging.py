@@ -65,6 +65,7 @@ def test_the_wheel_holds_the_package_and_the_plugin_and_nothing_else(wheel: Path
     assert {n.split("/")[0] for n in names} == {"exptools", "hydra_plugins", "exptools-0.1.0.dist-info"}
     assert "exptools/py.typed" in names
     assert "hydra_plugins/exptools_launcher/launcher.py" in names
+    assert "hydra_plugins/exptools_sweeper/sweeper.py" in names
     assert "hydra_plugins/__init__.py" not in names, "it would hide the plugins of other packages"
     in_checkout = {str(p.relative_to(ROOT)) for p in (ROOT / "exptools").rglob("*.py")}
     assert in_checkout <= set(names)

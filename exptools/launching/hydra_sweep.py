@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
-from exptools.launching import application, main_module, report, transport
+from exptools.launching import application, main_module, names, report, transport
 from exptools.launching.composer import Composer
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot, make_slots
@@ -97,6 +97,7 @@ def _launch(
     job_overrides: Sequence[Sequence[str]],
     initial_job_idx: int,
 ) -> Sequence[JobReturn]:
+    names.tell_new(job_overrides, report.varying_keys(job_overrides))
     composer = Composer(context.config_loader, config)
     composed = [
         _compose(composer, overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)
@@ -143,7 +144,10 @@ def _job(config: DictConfig, overrides: Sequence[str]) -> Job:
         overrides=tuple(overrides),
         run_dir=run_dir,
         payload=transport.dumps(config, "the config"),
-        environment={str(k): str(v) for k, v in env_set.items()},
+        environment={
+            names.VARIABLE: names.name_of(overrides),
+            **{str(k): str(v) for k, v in env_set.items()},
+        },
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
-from exptools.errors import ExptoolsError
 from exptools.lifecycle import Lifecycle
 from exptools.logging import logger
 from exptools.logging.context import Session, begin_life
+from exptools.say import ends_the_command
 
 
 class LoggerCallback(Callback):
@@ -29,7 +28,7 @@ class LoggerCallback(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A plain run: it begins before anything is overwritten, and every way out is seen."""
-        with _errors_end_the_command():
+        with ends_the_command():
             where = _resolve(config, "hydra.run.dir")
             self._life = begin_life(Path(where).absolute(), "choose another (hydra.run.dir=...)")
         # Hydra would resolve it again, and something like ${random:} would give another directory.
@@ -38,7 +37,7 @@ class LoggerCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A sweep: jobs of Hydra's basic launcher run in this process."""
-        with _errors_end_the_command():
+        with ends_the_command():
             sweep_dir = Path(_resolve(config, "hydra.sweep.dir")).absolute()
             rundir.make(sweep_dir)
             with rundir.claimed(sweep_dir, wait=False):
@@ -48,7 +47,7 @@ class LoggerCallback(Callback):
     def on_job_start(self, config: DictConfig, *, task_function: Any, **kwargs: Any) -> None:
         """Open the logger, and keep the resolved config in variant_config.json."""
         run_dir = Path(config.hydra.runtime.output_dir)
-        with _errors_end_the_command():
+        with ends_the_command():
             try:
                 self._session = Session(logger, run_dir)
                 keep_variant(run_dir, config)
@@ -71,16 +70,6 @@ class LoggerCallback(Callback):
         life, self._life = self._life, None
         if life is not None:
             life.end(how)
-
-
-@contextlib.contextmanager
-def _errors_end_the_command() -> Iterator[None]:
-    """Hydra makes a warning of an exception in a callback and goes on: stop as a usage error does."""
-    try:
-        yield
-    except ExptoolsError as error:
-        print(f"exptools: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
 
 
 def _resolve(config: DictConfig, key: str) -> str:

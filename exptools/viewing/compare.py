@@ -12,6 +12,8 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from exptools.seeds import is_seed_name
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -97,7 +99,7 @@ def differing(configs: Iterable[FlatConfig]) -> list[str]:
 
 def is_seed(key: str) -> bool:
     """Whether `key` is a random seed: `seed`, `*.seed`, `*_seed`, whatever the case."""
-    return re.fullmatch(r"(.*[._-])?(seed|random_state)", _last(key).lower()) is not None
+    return is_seed_name(_last(key))
 
 
 def is_bookkeeping(key: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from exptools.configs import CALLBACK_TARGET, register
-from exptools.errors import ExptoolsError
+from exptools.say import ends_the_command
 
 register()
 
@@ -47,13 +46,10 @@ class ExptoolsLauncher(Launcher):
         """Run the jobs; a usage error ends the command with one line and exit code 2."""
         from exptools.launching.hydra_sweep import launch
 
-        try:
+        with ends_the_command():
             return launch(
                 **self._setup,
                 settings=self._settings,
                 job_overrides=job_overrides,
                 initial_job_idx=initial_job_idx,
             )
-        except ExptoolsError as error:
-            print(f"exptools: error: {error}", file=sys.stderr)
-            raise SystemExit(2) from error

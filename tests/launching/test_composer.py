@@ -38,6 +38,7 @@ def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "app.yaml": """
             defaults: [_self_, model: small, optimizer: adam, optional data: none, exptools]
             seed: 0
+            stamp: ${now:%f}
             name: ${model.name}-${optimizer.lr}-${seed}
             list: [1, 2]
             nested: {a: {b: 1}, c: '???'}
@@ -148,3 +149,9 @@ def test_one_config_is_no_part_of_another(loader: Any, master: DictConfig) -> No
     first.nested.a.b = 99
 
     assert second.nested.a.b == 1
+
+
+def test_what_was_resolved_for_the_sweep_stays_so_for_its_jobs(loader: Any, master: DictConfig) -> None:
+    stamp = master.stamp
+
+    assert Composer(loader, master).compose(["seed=1"]).stamp == stamp
