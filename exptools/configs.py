@@ -23,13 +23,36 @@ CALLBACK_TARGET = "exptools.logging.callback.LoggerCallback"
 
 @dataclasses.dataclass
 class LauncherConf:
-    """Settings of `hydra/launcher=exptools`. None means: what this process may use."""
+    """Settings of `hydra/launcher=exptools`. None means: what this process may use, or no limit."""
 
     _target_: str = LAUNCHER_TARGET
-    n_parallel: int | None = None  # jobs at a time; cores and GPUs are divided evenly
-    affinity_code: str | None = None  # an exact division, as encode_affinity writes it; replaces n_parallel
+    # Where jobs run: an even division,
+    n_parallel: int | None = None  # jobs at a time
     use_gpu: bool = True
     contexts_per_gpu: int = 1  # jobs that share one GPU
+    # or an exact one, as a code or by the arguments of encode_affinity.
+    affinity_code: str | None = None
+    n_cpu_core: int | None = None
+    n_gpu: int | None = None
+    gpu_per_run: int | None = None
+    cpu_per_run: int | None = None
+    cpu_per_worker: int | None = None
+    cpu_reserved: int | None = None
+    hyperthread_offset: int | None = None
+    n_socket: int | None = None
+    async_sample: bool | None = None
+    sample_gpu_per_run: int | None = None
+    optim_sample_share_gpu: bool | None = None
+    alternating: bool | None = None
+    set_affinity: bool | None = None
+    # How they run.
+    timeout_s: float | None = None  # a job that takes longer is stopped
+    retries: int = 0  # how often a job that did not complete runs again
+    max_failures: int | None = None  # after so many jobs that did not complete no other is begun
+    fail_fast: bool = False  # max_failures=1
+    stagger_s: float = 0.0  # at least so long between two starts
+    dry_run: bool = False  # say what would run, and stop
+    resume: bool = False  # go on with the sweep in hydra.sweep.dir: what has completed is skipped
 
 
 @dataclasses.dataclass

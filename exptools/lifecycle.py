@@ -25,12 +25,16 @@ from exptools.say import say
 
 @dataclasses.dataclass(frozen=True)
 class Ending:
-    """How a run ended. exit_code: as a shell would see it, negative for a signal; error: one line."""
+    """How a run ended.
+
+    exit_code: as a shell would see it, negative for a signal. error: one line. returned: plain data.
+    """
 
     state: State
     exit_code: int | None = None
     error: str | None = None
     note: str | None = None
+    returned: Any = None
 
 
 OUT_OF_MEMORY = " (probably out of memory)"
@@ -115,6 +119,7 @@ class Lifecycle:
                 state=how.state,
                 exit_code=how.exit_code,
                 error=how.error,
+                returned=how.returned,
                 note="; ".join(n for n in notes if n) or None,
                 heartbeat=now,
                 end=now,

@@ -28,6 +28,7 @@ PROGRESS = "progress.csv"
 STDOUT = "stdout.log"
 DEBUG_LOG = "debug.log"
 HYDRA = ".hydra"
+ORPHANED = ".orphaned"  # what earlier attempts measured; hidden, so that no viewer takes it for the run's
 EVENTS_INFIX = "tfevents"
 OWN_EVENTS_SUFFIX = ".exptools"  # an event file that is a view of progress.csv ends so
 
@@ -74,6 +75,7 @@ class Status:
     exit_code: int | None = None  # negative: the signal that ended the process
     error: str | None = None  # one line
     note: str | None = None
+    returned: Any = None  # what the job returned, if JSON can say it
 
     def duration_s(self, now: float) -> float | None:
         """Seconds from start to end, to the last sign of life of a stale run, or until `now`."""
@@ -115,6 +117,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("attempt", "pid", "slot", "exit_code"), int),
     **dict.fromkeys(("start", "heartbeat", "end"), _NUMBER),
     **dict.fromkeys(("cpus", "gpus"), list),
+    "returned": object,
 }
 
 
@@ -155,7 +158,7 @@ def read_status(run_dir: str | os.PathLike[str]) -> Status | None:
         known = {f.name for f in dataclasses.fields(Status)}
         values = {k: v for k, v in fields.items() if k in known}  # a later version may say more
         for key, value in values.items():
-            if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+            if not isinstance(value, _TYPES[key]) or (isinstance(value, bool) and key != "returned"):
                 raise TypeError(f"{key} is {value!r}")
         values["state"] = State(values["state"])
         for key in ("cpus", "gpus"):
@@ -267,8 +270,10 @@ def claimed(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(fd)
 
 
-def trouble(path: Path) -> str | None:
+def trouble(path: Path, *, may_have_measured: bool = False) -> str | None:
     """Why `path` cannot become the directory of a new run, or None if it can.
+
+    may_have_measured: it is a further attempt of the run that lies there.
 
     A directory that holds measurements is left alone, since the new ones would mix with them, and so is one
     in which a run is going on or about to begin. What only ever said that it had run may run there again.
@@ -276,15 +281,29 @@ def trouble(path: Path) -> str | None:
     try:
         status = read_status(path)
     except RunDirError as error:
-        return str(error)
+        if not may_have_measured:
+            return str(error)
+        status = None
     if status is not None and status.shown(time.time()) in (State.QUEUED, State.RUNNING):
         by = f" by process {status.pid} on {status.host}" if status.pid is not None else ""
         return f"{path} is in use{by} ({status.state})"
     measured = [PROGRESS] if (path / PROGRESS).exists() else sorted(path.glob(f"*{EVENTS_INFIX}*"))[:1]
-    if measured:
+    if measured and not may_have_measured:
         state = f"{status.state}, " if status is not None else ""
         return f"{path} already holds a run ({state}{Path(measured[0]).name})"
     return None
+
+
+def set_aside(path: Path, attempt: int) -> None:
+    """Move what an attempt measured out of the way of the next one, to `.orphaned/attempt-N/`."""
+    measured = [name for name in (path / PROGRESS,) if name.exists()] + sorted(path.glob(f"*{EVENTS_INFIX}*"))
+    if measured:
+        aside = path / ORPHANED / f"attempt-{attempt}"
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-again")
+        make(aside)
+        for name in measured:
+            os.replace(name, aside / name.name)
 
 
 def make(path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,10 @@ from omegaconf.errors import OmegaConfBaseException
 from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
-from exptools.launching import application, main_module, names, report, transport
+from exptools.launching import application, main_module, names, report, resume, transport
 from exptools.launching.composer import Composer
 from exptools.launching.job import Job, Outcome
+from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
 from exptools.launching.sweep import run_all
 from exptools.rundir import State, Status
@@ -64,10 +67,36 @@ def launch(
     main_module.stop_if_importing()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    checked = check(settings)
+    batch = _Batch(context, task_function, config, job_overrides, initial_job_idx)
     sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
+    if checked.dry_run:
+        plan = _plan(batch, checked, sweep_dir)
+        print(report.dry_run([p.job for p in plan if p.done is None], _slots(plan, checked), sweep_dir))
+        return []
     rundir.make(sweep_dir)
     with _claimed(sweep_dir):
-        return _launch(sweep_dir, context, task_function, config, settings, job_overrides, initial_job_idx)
+        return _launch(batch, checked, sweep_dir)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What Hydra wants to be launched."""
+
+    context: HydraContext
+    task_function: TaskFunction
+    config: DictConfig
+    job_overrides: Sequence[Sequence[str]]
+    initial_job_idx: int
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A job, its whole config, and its outcome if an earlier launch completed it."""
+
+    job: Job
+    config: DictConfig
+    done: Outcome | None
 
 
 @contextlib.contextmanager
@@ -88,58 +117,69 @@ def _claimed(sweep_dir: Path) -> Iterator[None]:
         yield
 
 
-def _launch(
-    sweep_dir: Path,
-    context: HydraContext,
-    task_function: TaskFunction,
-    config: DictConfig,
-    settings: dict[str, Any],
-    job_overrides: Sequence[Sequence[str]],
-    initial_job_idx: int,
-) -> Sequence[JobReturn]:
-    names.tell_new(job_overrides, report.varying_keys(job_overrides))
-    composer = Composer(context.config_loader, config)
-    composed = [
-        _compose(composer, overrides, initial_job_idx + i) for i, overrides in enumerate(job_overrides)
+def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[_Planned]:
+    """All jobs, composed now: later edits of their files do not reach the sweep."""
+    names.tell_new(batch.job_overrides, report.varying_keys(batch.job_overrides))
+    composer = Composer(batch.context.config_loader, batch.config)
+    if settings.resume:
+        places = resume.find(sweep_dir, batch.job_overrides)
+    else:
+        places = resume.fresh(len(batch.job_overrides), batch.initial_job_idx)
+    plan = [
+        _planned(composer.compose(overrides), overrides, num, earlier)
+        for overrides, num, earlier in zip(batch.job_overrides, places.nums, places.earlier, strict=True)
     ]
-    jobs = [_job(cfg, overrides) for cfg, overrides in zip(composed, job_overrides, strict=True)]
-    _refuse_clashes(jobs)
-    slots = make_slots(**settings, n_jobs=len(jobs))
-    shared = application.pack(context, task_function)
-    _prepare(sweep_dir, jobs, composed, settings, slots)
-    log.info(report.plan(jobs, slots, sweep_dir))
-    outcomes = run_all(jobs, slots, shared, log)
-    told = report.failures(jobs, outcomes)
-    if told and log.isEnabledFor(logging.ERROR):
-        log.error(told)
-    elif told:  # hydra/hydra_logging=disabled
-        print(told, file=sys.stderr)
-    return [_return(*args) for args in zip(jobs, composed, outcomes, strict=True)]
+    _refuse_clashes([p.job for p in plan if p.done is None])
+    return plan
 
 
-def _compose(composer: Composer, overrides: Sequence[str], num: int) -> DictConfig:
-    """The whole config of a job, composed now: later edits of its files do not reach the sweep."""
-    job_config = composer.compose(overrides)
-    with open_dict(job_config):
-        job_config.hydra.job.id = f"{job_config.hydra.job.name}_{num}"
-        job_config.hydra.job.num = num
-    return job_config
+def _slots(plan: Sequence[_Planned], settings: Settings) -> tuple[Slot, ...]:
+    return make_slots(**settings.slots, n_jobs=max(1, sum(p.done is None for p in plan)))
 
 
-def _job(config: DictConfig, overrides: Sequence[str]) -> Job:
-    num = config.hydra.job.num
+def _launch(batch: _Batch, settings: Settings, sweep_dir: Path) -> Sequence[JobReturn]:
+    plan = _plan(batch, settings, sweep_dir)
+    slots = _slots(plan, settings)
+    shared = application.pack(batch.context, batch.task_function)
+    _prepare(sweep_dir, plan, settings, slots)
+    jobs = [p.job for p in plan if p.done is None]
+    if settings.resume:
+        log.info(f"Resuming: {len(plan) - len(jobs)} of {len(plan)} jobs have completed and are skipped")
+    if jobs:
+        log.info(report.plan(jobs, slots, sweep_dir))
+    again = f"to go on: exptools-resume {shlex.quote(str(sweep_dir))}"
+    ran = run_all(jobs, slots, shared, log, settings.policy, hint=again)
+    told = report.failures(jobs, ran)
+    if told:
+        _tell(f"{told}\n{again}")
+    outcomes = iter(ran)
+    return [_return(p.job, p.config, p.done or next(outcomes)) for p in plan]
+
+
+def _tell(text: str) -> None:
+    if log.isEnabledFor(logging.ERROR):
+        log.error(text)
+    else:  # hydra/hydra_logging=disabled
+        print(text, file=sys.stderr)
+
+
+def _planned(
+    config: DictConfig, overrides: Sequence[str], num: int, earlier: resume.Earlier | None
+) -> _Planned:
+    with open_dict(config):
+        config.hydra.job.id = f"{config.hydra.job.name}_{num}"
+        config.hydra.job.num = num
     with as_current(config):
         try:
-            run_dir = _settle_run_dir(config)
+            run_dir = _settle_run_dir(config, None if earlier is None else earlier.dir)
         except OmegaConfBaseException as error:
             reason = lifecycle.one_line(error)
-            raise LaunchError(
-                f"hydra.sweep.dir and subdir of job #{num} cannot be resolved: {reason}"
-            ) from error
+            what = f"hydra.sweep.dir and subdir of job #{num} cannot be resolved"
+            raise LaunchError(f"{what}: {reason}") from error
         env_set = config.hydra.job.env_set
         with read_write(env_set):
             OmegaConf.resolve(env_set)  # Hydra 1.3 resolves it where the user's own keys are not known
-    return Job(
+    job = Job(
         num=num,
         overrides=tuple(overrides),
         run_dir=run_dir,
@@ -148,13 +188,18 @@ def _job(config: DictConfig, overrides: Sequence[str]) -> Job:
             names.VARIABLE: names.name_of(overrides),
             **{str(k): str(v) for k, v in env_set.items()},
         },
+        attempt=1 if earlier is None else earlier.attempt,
     )
+    return _Planned(job, config, None if earlier is None else earlier.outcome)
 
 
-def _settle_run_dir(config: DictConfig) -> Path:
-    """Resolve the run directory once and for all: in the job something like ${random:} would give another."""
+def _settle_run_dir(config: DictConfig, earlier: str | None) -> Path:
+    """Resolve the run directory once and for all: in the job something like ${random:} would give another.
+
+    earlier: the one that the job had, below the sweep's.
+    """
     sweep = config.hydra.sweep
-    where, subdir = str(sweep.dir), str(sweep.subdir)
+    where, subdir = str(sweep.dir), str(sweep.subdir) if earlier is None else earlier
     with read_write(sweep), open_dict(sweep):
         sweep.dir, sweep.subdir = where, subdir
     return Path(where, subdir).absolute()
@@ -170,29 +215,26 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
                 f"jobs #{other.num} and #{job.num} would both write to {job.run_dir}; let hydra.sweep.subdir "
                 "contain what differs between them, such as ${hydra.job.num}"
             )
-        in_use = rundir.trouble(job.run_dir)
+        in_use = rundir.trouble(job.run_dir, may_have_measured=job.attempt > 1)
         if in_use:
             raise LaunchError(
-                f"{in_use}; give the sweep another directory (hydra.sweep.dir=...), or move that one away"
+                f"{in_use}; give the sweep another directory (hydra.sweep.dir=...), go on with it "
+                "(hydra.launcher.resume=true), or move that one away"
             )
 
 
-def _prepare(
-    sweep_dir: Path,
-    jobs: Sequence[Job],
-    composed: Sequence[DictConfig],
-    settings: dict[str, Any],
-    slots: Sequence[Slot],
-) -> None:
-    """Make the run directories: QUEUED, with the config of each run."""
+def _prepare(sweep_dir: Path, plan: Sequence[_Planned], settings: Settings, slots: Sequence[Slot]) -> None:
+    """Make the run directories: QUEUED, with their configs; what earlier attempts measured is set aside."""
     try:
         rundir.make(sweep_dir)
-        report.write_sweep(sweep_dir, jobs, settings, slots)
-        for job, config in zip(jobs, composed, strict=True):
+        report.write_sweep(sweep_dir, [p.job for p in plan], dict(settings.given), slots)
+        for job, config in ((p.job, p.config) for p in plan if p.done is None):
             rundir.make(job.run_dir)
+            rundir.set_aside(job.run_dir, job.attempt - 1)
             with as_current(config):
                 rundir.write_json(job.run_dir / rundir.VARIANT, resolved(config), durable=False)
-            rundir.write_status(job.run_dir, Status(State.QUEUED, pid=os.getpid(), host=socket.gethostname()))
+            queued = Status(State.QUEUED, job.attempt, pid=os.getpid(), host=socket.gethostname())
+            rundir.write_status(job.run_dir, queued)
     except OSError as error:
         raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
 
@@ -211,7 +253,7 @@ def _return(job: Job, config: DictConfig, outcome: Outcome) -> JobReturn:
     made.working_dir = os.getcwd() if sent is None else sent.working_dir
     made.task_name = config.hydra.job.name
     made.status = JobStatus.COMPLETED if completed else JobStatus.FAILED
-    made.return_value = None if completed else _failure(job, outcome, sent)
+    made.return_value = outcome.ending.returned if completed else _failure(job, outcome, sent)
     return made
 
 

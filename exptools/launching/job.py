@@ -29,6 +29,7 @@ class Job:
     script: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     mask_gpus: bool = True  # whether it sees the slot's GPUs only
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Spec:
     shared: str  # files: what all jobs get, what this one gets, where its result goes
     payload: str
     result: str
+    attempt: int
     script: list[str]  # a plain script and its words; empty: a job of Hydra
 
     def main_module(self) -> MainModule:

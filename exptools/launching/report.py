@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ def plan(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     )
 
 
+def _jobs(n: int) -> str:
+    return f"{n} job{'s' * (n != 1)}"
+
+
 def title(job: Job) -> str:
     """A job as a reader knows it: its number and the overrides of the user's config."""
     words = [o for o in job.overrides if not o.startswith("hydra.")]
@@ -38,40 +43,79 @@ def ended(job: Job, outcome: Outcome, done: int, total: int) -> str:
     return f"[{done:{len(str(total))}d}/{total}] {title(job)} {how.state} in {outcome.duration_s:.1f} s{why}"
 
 
+NEVER_BEGAN = "not begun: "  # so begins the error of a job that never began
+
+
+def never_began(outcome: Outcome) -> bool:
+    """Whether the job was not even started."""
+    return (outcome.ending.error or "").startswith(NEVER_BEGAN)
+
+
 def failures(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> str | None:
     """All jobs that did not complete: last line of the error and path of the log; None if all did."""
-    bad = [
-        (j, o.ending) for j, o in zip(jobs, outcomes, strict=True) if o.ending.state is not State.COMPLETED
-    ]
+    bad = [(j, o) for j, o in zip(jobs, outcomes, strict=True) if o.ending.state is not State.COMPLETED]
     if not bad:
         return None
-    lines = [f"{len(bad)} of {len(jobs)} job{'s' * (len(jobs) != 1)} did not complete:"]
-    for job, how in bad:
-        lines += [f"  {title(job)}", f"    {how.state}: {how.error}", f"    {job.run_dir / rundir.STDOUT}"]
+    lines = [f"{len(bad)} of {_jobs(len(jobs))} did not complete:"]
+    for job, outcome in bad:
+        how, log = outcome.ending, job.run_dir / rundir.STDOUT
+        if not never_began(outcome):
+            lines += [f"  {title(job)}", f"    {how.state}: {how.error}", f"    {log}"]
+    unbegun = [outcome for _, outcome in bad if never_began(outcome)]
+    if unbegun:
+        lines.append(f"  {len(unbegun)} more were {unbegun[0].ending.error}")
     return "\n".join(lines)
+
+
+def dry_run(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
+    """What would run, and where."""
+    rows = [("job", "directory", "overrides")]
+    rows += [(f"#{job.num}", _relative(job.run_dir, sweep_dir), title(job).partition(" ")[2]) for job in jobs]
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    lines = [f"Would run {_jobs(len(jobs))} in {sweep_dir}; nothing was started or written."]
+    lines += [f"  {num:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for num, where, what in rows]
+    lines.append(f"on {len(slots)} slot{'s' * (len(slots) != 1)}, each job on the first that is free:")
+    for slot in slots:
+        cpus = f"CPUs {','.join(map(str, slot.cpus))}" if slot.pin else "not pinned"
+        lines.append(f"  slot {slot.number}  {cpus}")
+        lines += [f"    {name}={value}" for name, value in slot.environment().items()]
+    return "\n".join(lines)
+
+
+def read_sweep(sweep_dir: Path) -> list[dict[str, Any]]:
+    """The jobs of sweep.json: `num`, `overrides` and `dir` each; none if there is no such file.
+
+    Raises:
+        LaunchError: it is not what exptools writes.
+    """
+    path = sweep_dir / rundir.SWEEP
+    try:
+        jobs = rundir.read_json(path)["jobs"]
+        return [{"num": int(j["num"]), "overrides": list(j["overrides"]), "dir": str(j["dir"])} for j in jobs]
+    except FileNotFoundError:
+        return []
+    except (KeyError, TypeError, ValueError) as error:
+        raise LaunchError(f"{path}: not what exptools writes; give the sweep another directory") from error
 
 
 def write_sweep(
     sweep_dir: Path, jobs: Sequence[Job], settings: dict[str, Any], slots: Sequence[Slot]
 ) -> None:
     """Write sweep.json, or add the jobs of a further batch to it. Run directories are relative to it."""
-    path = sweep_dir / rundir.SWEEP
-    try:
-        earlier = rundir.read_json(path)["jobs"]
-    except FileNotFoundError:
-        earlier = []
-    except (KeyError, TypeError) as error:
-        raise LaunchError(f"{path}: not what exptools writes; give the sweep another directory") from error
-    entries = earlier + [
+    ours = [
         {"num": j.num, "overrides": list(j.overrides), "dir": _relative(j.run_dir, sweep_dir)} for j in jobs
     ]
+    directories = {entry["dir"] for entry in ours}
+    entries = [e for e in read_sweep(sweep_dir) if e["dir"] not in directories] + ours
+    entries.sort(key=lambda entry: entry["num"])
     sweep = {
-        "command": [sys.executable, *sys.argv],
+        "command": [sys.executable, *sys.orig_argv[1:]],
+        "cwd": os.getcwd(),
         "launcher": {**settings, "n_slots": len(slots), "slots": [s.affinity_code for s in slots]},
         "varies": varying_keys([e["overrides"] for e in entries]),
         "jobs": entries,
     }
-    rundir.write_json(path, sweep)
+    rundir.write_json(sweep_dir / rundir.SWEEP, sweep)
 
 
 def _relative(run_dir: Path, sweep_dir: Path) -> str:

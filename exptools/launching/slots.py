@@ -6,6 +6,7 @@ import collections
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from exptools.launching import machine
 from exptools.launching.affinity import (
     affinity_from_code,
     decode_affinity,
+    encode_affinity,
     get_n_run_slots,
     prepend_run_slot,
     quick_affinity_code,
@@ -72,13 +74,24 @@ THREAD_VARIABLES = (
 class SlotPool(Generic[JobT, ResultT]):
     """Runs jobs on slots, one thread a slot, and tells of every start and end in the order they happen."""
 
-    def __init__(self, slots: Sequence[Slot], run: Callable[[JobT, Slot], ResultT]) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        run: Callable[[JobT, Slot], ResultT],
+        stagger_s: float = 0.0,
+        is_enough: Callable[[ResultT], bool] = lambda result: False,
+    ) -> None:
+        """stagger_s: at least so long between two starts. is_enough: whether to stop after this result."""
+        self._is_enough = is_enough
         self._run = run
         self._slots = slots
         self._waiting: collections.deque[tuple[int, JobT]] = collections.deque()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._n_serving = 0
-        self._stopped = False
+        self._stopped = threading.Event()
+        self._stagger_s = stagger_s
+        self._turn = threading.Lock()
+        self._next_start = 0.0
 
     def start(self, jobs: Sequence[JobT]) -> None:
         """Begin to run all jobs."""
@@ -103,10 +116,10 @@ class SlotPool(Generic[JobT, ResultT]):
 
     def stop(self) -> None:
         """Lease no slot any more; jobs that run go on."""
-        self._stopped = True
+        self._stopped.set()
 
     def _serve(self, slot: Slot) -> None:
-        while not self._stopped:
+        while self._may_start():
             try:
                 index, job = self._waiting.popleft()
             except IndexError:
@@ -114,10 +127,21 @@ class SlotPool(Generic[JobT, ResultT]):
             self._events.put(Event("start", index, slot))
             try:
                 result: Any = self._run(job, slot)
+                if self._is_enough(result):
+                    self.stop()
             except BaseException as error:  # must not end the slot's thread: the others would wait for ever
                 result = error
             self._events.put(Event("end", index, slot, result))
         self._events.put(Event("idle", -1, slot))
+
+    def _may_start(self) -> bool:
+        """Wait for the turn of the next start; False if there is none any more."""
+        if self._stagger_s:
+            with self._turn:
+                begin = max(time.monotonic(), self._next_start)
+                self._next_start = begin + self._stagger_s
+            self._stopped.wait(begin - time.monotonic())
+        return not self._stopped.is_set()
 
 
 @dataclass(frozen=True)
@@ -138,6 +162,7 @@ def make_slots(
     n_parallel: int | None = None,
     use_gpu: bool = True,
     contexts_per_gpu: int = 1,
+    division: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
 ) -> tuple[Slot, ...]:
     """The slots of an affinity code, or of an even division of what this process may use.
@@ -145,6 +170,8 @@ def make_slots(
     Args:
         affinity_code: as encode_affinity writes it; excludes n_parallel.
         n_parallel: how many slots; None: one a GPU context, or one a core where there are no GPUs.
+        division: further arguments of encode_affinity, which decide then; cores and GPUs that are not given
+            are all that this process may use.
         n_jobs: with n_parallel None, no more slots than jobs, so that few jobs get more cores each.
 
     Raises:
@@ -159,6 +186,9 @@ def make_slots(
                 "at a time; give one of them"
             )
         return _slots(affinity_code, cores, gpus)
+    if division:
+        asked = {"n_cpu_core": len(cores), "n_gpu": len(gpus) if use_gpu else 0, **division}
+        return _slots(encode_affinity(contexts_per_gpu=contexts_per_gpu, **asked), cores, gpus)
     if contexts_per_gpu < 1:
         raise AffinityError(f"contexts_per_gpu={contexts_per_gpu} jobs cannot share a GPU; use 1 or more")
     wanted = _n_wanted(n_parallel, len(cores), len(gpus) * contexts_per_gpu if use_gpu else 0, n_jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import signal
 import tempfile
@@ -12,9 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from exptools import rundir
 from exptools.launching import report
 from exptools.launching.engines.local import LocalEngine, end_without
 from exptools.launching.job import Job, Outcome
+from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
 from exptools.lifecycle import Ending
 from exptools.rundir import State
@@ -25,26 +28,70 @@ def run_all(
     slots: Sequence[Slot],
     shared: bytes,
     log: logging.Logger,
+    policy: Policy = Policy(),  # noqa: B008 - frozen
     on_start: Callable[[], None] = lambda: None,
+    hint: str = "",
 ) -> list[Outcome]:
     """Run all jobs, whatever happens to one; the outcomes are in the order of the jobs.
 
     shared: what application.pack made, for jobs of Hydra. log: hears of every start and end. on_start: called
-    when a job begins.
+    when a job begins. hint: said after an interrupt.
 
     Raises:
         SystemExit: SIGINT, SIGTERM or SIGHUP came; the jobs that ran were ended in order, no other was begun.
     """
     outcomes: dict[int, Outcome] = {}
     with tempfile.TemporaryDirectory(prefix="exptools-") as scratch:
-        engine = LocalEngine(shared, Path(scratch))
-        pool: SlotPool[Job, Outcome] = SlotPool(slots, engine.run)
+        engine = LocalEngine(shared, Path(scratch), policy.timeout_s)
+        attempts, limit = _Attempts(engine, policy.retries, log), _FailureLimit(policy.max_failures)
+        pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
         with _signals_as_events(pool):
             pool.start(jobs)
-            signals = _follow(pool, engine, jobs, outcomes, log, on_start)
+            signals = _follow(pool, engine, jobs, outcomes, log, policy.max_failures, on_start)
     if signals:
-        _leave(jobs, outcomes, 128 + signals[0], log)
+        _end_the_rest(jobs, outcomes, "the sweep was interrupted")
+        completed = sum(o.ending.state is State.COMPLETED for o in outcomes.values())
+        never = sum(report.never_began(o) for o in outcomes.values())
+        told = f"interrupted: {completed} of {len(jobs)} jobs had completed, {never} had not begun"
+        log.error(f"{told}\n{hint}".rstrip())
+        raise SystemExit(128 + signals[0])
+    _end_the_rest(jobs, outcomes, f"max_failures={policy.max_failures} was reached")
     return [outcomes[i] for i in range(len(jobs))]
+
+
+class _FailureLimit:
+    """Counts jobs that did not complete: whether these are as many as may be."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._n = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, outcome: Outcome) -> bool:
+        with self._lock:
+            self._n += outcome.ending.state is not State.COMPLETED
+            return self._limit is not None and self._n >= self._limit
+
+
+class _Attempts:
+    """Runs a job, and again if it did not complete; each attempt in the same directory."""
+
+    def __init__(self, engine: LocalEngine, retries: int, log: logging.Logger) -> None:
+        self._engine = engine
+        self._retries = retries
+        self._log = log
+
+    def __call__(self, job: Job, slot: Slot) -> Outcome:
+        outcome = self._engine.run(job, slot)
+        for retry in range(1, self._retries + 1):
+            if outcome.ending.state not in (State.FAILED, State.TIMEOUT):
+                break
+            how = f"{outcome.ending.state}: {outcome.ending.error}"
+            self._log.warning(f"{report.title(job)} {how}; running it again, {retry} of {self._retries}")
+            rundir.set_aside(job.run_dir, job.attempt)
+            job = dataclasses.replace(job, attempt=job.attempt + 1)
+            outcome = self._engine.run(job, slot)
+        return outcome
 
 
 def _follow(
@@ -53,6 +100,7 @@ def _follow(
     jobs: Sequence[Job],
     outcomes: dict[int, Outcome],
     log: logging.Logger,
+    max_failures: int | None,
     on_start: Callable[[], None],
 ) -> list[int]:
     """Say what happens, and gather the outcomes, until nothing runs; the signals that came."""
@@ -73,7 +121,19 @@ def _follow(
             job = jobs[event.index]
             outcomes[event.index] = _outcome(job, event.result)
             log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
+            failed = sum(o.ending.state is not State.COMPLETED for o in outcomes.values())
+            if failed == max_failures and not signals and len(outcomes) < len(jobs):
+                log.warning(f"max_failures={max_failures} is reached: no further job is begun")
     return signals
+
+
+def _end_the_rest(jobs: Sequence[Job], outcomes: dict[int, Outcome], because: str) -> None:
+    """What never began is INTERRUPTED too."""
+    for index, job in enumerate(jobs):
+        if index not in outcomes:
+            never = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{because}")
+            end_without(job.run_dir, never)
+            outcomes[index] = Outcome(never)
 
 
 def _outcome(job: Job, result: Any) -> Outcome:
@@ -84,17 +144,6 @@ def _outcome(job: Job, result: Any) -> Outcome:
     how = Ending(state, None, f"could not be started: {type(result).__name__}: {result}")
     end_without(job.run_dir, how)
     return Outcome(how)
-
-
-def _leave(jobs: Sequence[Job], outcomes: dict[int, Outcome], exit_code: int, log: logging.Logger) -> None:
-    """After an interrupt: what never began is INTERRUPTED too, and the command ends."""
-    waiting = [job for index, job in enumerate(jobs) if index not in outcomes]
-    never = Ending(State.INTERRUPTED, None, "the sweep was interrupted before this job began")
-    for job in waiting:
-        end_without(job.run_dir, never)
-    completed = sum(o.ending.state is State.COMPLETED for o in outcomes.values())
-    log.error(f"interrupted: {completed} of {len(jobs)} jobs had completed, {len(waiting)} had not begun")
-    raise SystemExit(exit_code)
 
 
 @contextlib.contextmanager

@@ -40,9 +40,10 @@ def sweep(
     points = axes.crossed([*axes.of_levels(levels), *axes.of_overrides(parsed)])
     names.tell(names.make_names({point.overrides: point.names for point in points}))
 
-    sweep_dir = Path(str(config.hydra.sweep.dir))
-    sweep_dir.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, sweep_dir / "multirun.yaml")
+    if not config.hydra.launcher.get("dry_run"):
+        sweep_dir = Path(str(config.hydra.sweep.dir))
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, sweep_dir / "multirun.yaml")
     composes_first = config.hydra.launcher.get("_target_") == LAUNCHER_TARGET
     size = max_batch_size or len(points)
     returns: list[Sequence[JobReturn]] = []

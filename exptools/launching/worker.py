@@ -6,6 +6,7 @@ Its environment was set by the launcher before Python started. Nothing heavy is 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exptools import lifecycle, rundir
 from exptools.errors import LaunchError
@@ -37,6 +38,7 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     life = lifecycle.begin(
         spec.run_dir,
+        attempt=spec.attempt,
         slot=spec.slot,
         affinity_code=spec.affinity_code,
         cpus=pinned,
@@ -87,7 +89,8 @@ def _run(spec: Spec, life: Lifecycle) -> int:
         _show(error)
     how = lifecycle.ending(error)
     note = _send(spec, returned, how)
-    life.end(Ending(how.state, how.exit_code, how.error, "; ".join(n for n in (how.note, note) if n) or None))
+    notes = "; ".join(n for n in (how.note, note) if n) or None
+    life.end(dataclasses.replace(how, note=notes, returned=_plain(returned)))
     return how.exit_code or 0
 
 
@@ -153,6 +156,17 @@ def _show(error: BaseException) -> None:
 
 def _is_plumbing(filename: str) -> bool:
     return filename == __file__ or filename.endswith(("hydra/core/utils.py", "hydra/_internal/utils.py"))
+
+
+def _plain(returned: JobReturn | None) -> Any:
+    """What the job returned, if it is short and JSON can say it: a sweep that is resumed gives it back."""
+    value: Any = None if returned is None or _failure(returned) is not None else returned._return_value
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()  # a number of numpy or torch
+    try:
+        return value if len(json.dumps(value)) < 10_000 else None
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _send(spec: Spec, returned: JobReturn | None, how: Ending) -> str | None:

@@ -38,6 +38,8 @@ class LoggerCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A sweep: jobs of Hydra's basic launcher run in this process."""
         with ends_the_command():
+            if OmegaConf.select(config, "hydra.launcher.dry_run"):
+                return  # nothing is written then
             sweep_dir = Path(_resolve(config, "hydra.sweep.dir")).absolute()
             rundir.make(sweep_dir)
             with rundir.claimed(sweep_dir, wait=False):

@@ -44,6 +44,7 @@ def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> N
         "  #4 x=4",
         "    FAILED: killed by SIGKILL (probably out of memory)",
         f"    {out}/4/stdout.log",
+        f"to go on: exptools-resume {out}",
     ]
     if HYDRA_IS_1_3:  # 1.4 adds the first failure's traceback, from the user's own frames on
         assert "Traceback" not in done.stderr
@@ -263,7 +264,8 @@ def test_a_sweep_into_runs_with_measurements_is_refused(tmp_path: Path, python: 
     assert done.returncode == 2
     assert done.stderr == (
         f"exptools: error: {tmp_path}/out/0 already holds a run (COMPLETED, progress.csv); "
-        "give the sweep another directory (hydra.sweep.dir=...), or move that one away\n"
+        "give the sweep another directory (hydra.sweep.dir=...), go on with it (hydra.launcher.resume=true), "
+        "or move that one away\n"
     )
     assert {p: p.read_bytes() for p in (tmp_path / "out" / "0").rglob("*") if p.is_file()} == before
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,12 @@ _BOOT = "import sys; sys.path[:] = {path!r}; from exptools.launching.worker impo
 class LocalEngine:
     """Starts jobs as processes of their own session, so that a signal reaches all that a job started."""
 
-    def __init__(self, shared: bytes, scratch: Path) -> None:
-        """shared: what all jobs get, pickled. scratch: a private directory for what passes to and fro."""
+    def __init__(self, shared: bytes, scratch: Path, timeout_s: float | None = None) -> None:
+        """shared: what all jobs get, pickled. scratch: a private directory for what passes to and fro.
+
+        timeout_s: a job that takes longer is stopped: SIGTERM, and where that does not help SIGKILL.
+        """
+        self._timeout_s = timeout_s
         self._scratch = scratch
         self._shared = scratch / "shared.pkl"
         self._shared.write_bytes(shared)
@@ -43,6 +48,7 @@ class LocalEngine:
     def run(self, job: Job, slot: Slot) -> Outcome:
         """Run `job` on `slot` in a fresh process and wait for its end."""
         begun = time.monotonic()
+        late = threading.Event()
         spec = self._spec(job, slot)
         told = json.dumps(dataclasses.asdict(spec)).encode() + b"\n"
         Path(spec.payload).write_bytes(job.payload)
@@ -55,13 +61,43 @@ class LocalEngine:
             try:
                 with contextlib.suppress(BrokenPipeError):  # it died at once; its exit code tells
                     control.write(told)
-                _wait_without_reaping(process)
+                with self._stopped_in_time(process, late):
+                    _wait_without_reaping(process)
                 _signal_group(process.pid, signal.SIGKILL)  # what the job started and left behind
             finally:
                 with self._lock:  # from here on its number may be somebody else's
                     code = process.wait()
                     del self._running[job.num]
-        return self._outcome(job, spec, code, time.monotonic() - begun)
+        how = _final(job.run_dir, code, self._interrupted)
+        if late.is_set() and how.state is not State.COMPLETED:
+            how = Ending(State.TIMEOUT, how.exit_code, f"stopped after timeout_s={self._timeout_s:g}")
+            end_without(job.run_dir, how, _status(job.run_dir))
+        returned = _take(job, Path(spec.payload), Path(spec.result))
+        return Outcome(how, returned, time.monotonic() - begun)
+
+    @contextlib.contextmanager
+    def _stopped_in_time(self, process: subprocess.Popen[bytes], late: threading.Event) -> Iterator[None]:
+        """Stop the process if the block takes longer than the time-out, and say so by `late`."""
+        if self._timeout_s is None:
+            yield
+            return
+
+        def stop(number: int) -> None:
+            late.set()
+            _signal_group(process.pid, number)
+
+        timers = [
+            threading.Timer(self._timeout_s, stop, [signal.SIGTERM]),
+            threading.Timer(self._timeout_s + GRACE_S, stop, [signal.SIGKILL]),
+        ]
+        try:
+            for timer in timers:
+                timer.daemon = True
+                timer.start()
+            yield
+        finally:
+            for timer in timers:
+                timer.cancel()
 
     def interrupt(self) -> None:
         """End all that runs: SIGINT, and where that does not help SIGTERM, then SIGKILL."""
@@ -85,6 +121,9 @@ class LocalEngine:
         with self._lock, open(job.run_dir / rundir.STDOUT, "ab") as log:
             if self._interrupted:
                 raise InterruptedError("the sweep was interrupted before this job began")
+            if job.attempt > 1:
+                log.write(f"exptools: attempt {job.attempt}\n".encode())
+                log.flush()
             process = subprocess.Popen(
                 [sys.executable, *_args_from_interpreter_flags(), "-c", boot, *words],
                 stdin=subprocess.DEVNULL,
@@ -112,6 +151,7 @@ class LocalEngine:
             shared=str(self._shared),
             payload=str(self._scratch / f"{job.num}.job"),
             result=str(self._scratch / f"{job.num}.result"),
+            attempt=job.attempt,
             script=[job.script[0], slot.affinity_code, *job.script[1:]] if job.script else [],
         )
 
@@ -119,11 +159,6 @@ class LocalEngine:
         with self._lock:
             for process in self._running.values():
                 _signal_group(process.pid, number)
-
-    def _outcome(self, job: Job, spec: Spec, code: int, duration_s: float) -> Outcome:
-        how = _final(job.run_dir, code, self._interrupted)
-        returned = _take(job, Path(spec.payload), Path(spec.result))
-        return Outcome(how, returned, duration_s)
 
 
 def _texts(path: list[str]) -> list[str]:
@@ -159,12 +194,16 @@ def _take(job: Job, payload: Path, result: Path) -> Any:
         result.unlink(missing_ok=True)
 
 
+def _status(run_dir: Path) -> Status | None:
+    try:
+        return rundir.read_status(run_dir)
+    except RunDirError:
+        return None
+
+
 def _final(run_dir: Path, code: int, interrupted: bool) -> Ending:
     """How the run ended: as its own status says, or, if its process could not say, by the exit code."""
-    try:
-        status = rundir.read_status(run_dir)
-    except RunDirError:
-        status = None
+    status = _status(run_dir)
     if status is not None and status.state.ended:
         return _as_it_says(status, code)
     how = lifecycle.by_signal(-code) if code < 0 else _silent_exit(code)
@@ -182,7 +221,7 @@ def _as_it_says(status: Status, code: int) -> Ending:
     note = status.note
     if code < 0 and status.state is State.COMPLETED:
         note = f"{note + '; ' if note else ''}afterwards the process was {lifecycle.by_signal(-code).error}"
-    return Ending(status.state, status.exit_code, status.error, note)
+    return Ending(status.state, status.exit_code, status.error, note, status.returned)
 
 
 def _silent_exit(code: int) -> Ending:

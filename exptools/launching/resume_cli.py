@@ -1,0 +1,73 @@
+"""exptools-resume: run the command of a sweep again, for what has not completed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from exptools import rundir
+from exptools.errors import LaunchError, RunDirError
+from exptools.say import ends_the_command, say
+
+USAGE = """\
+usage: exptools-resume SWEEP [OVERRIDE ...]
+
+Go on with the sweep in the directory SWEEP: runs that have completed are skipped, the others run again in the
+directories that they had. It runs the command that sweep.json tells, with the overrides added to it, such as
+hydra.launcher.n_parallel=2. What earlier attempts measured is kept, in .orphaned/ of each run.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Become the command of the sweep."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] in (["-h"], ["--help"]):
+        print(USAGE, end="")
+        return
+    with ends_the_command():
+        if not words or words[0].startswith("-"):
+            raise LaunchError("no sweep was given; usage: exptools-resume SWEEP [OVERRIDE ...]")
+        sweep_dir = Path(words[0]).absolute()
+        command, cwd = _command(sweep_dir)
+    command += [*words[1:], f"hydra.sweep.dir={_quoted(sweep_dir)}", "hydra.launcher.resume=true"]
+    say(f"in {cwd}: {shlex.join(command)}")
+    os.chdir(cwd)
+    os.execv(command[0], command)
+
+
+def _command(sweep_dir: Path) -> tuple[list[str], str]:
+    """The command that launched the sweep, and where.
+
+    Raises:
+        LaunchError: sweep.json does not tell, or tells of something that cannot be resumed.
+    """
+    path = sweep_dir / rundir.SWEEP
+    try:
+        sweep: Any = rundir.read_json(path)
+        command, cwd = [str(word) for word in sweep["command"]], str(sweep["cwd"])
+        can_resume = "resume" in sweep["launcher"]
+    except FileNotFoundError:
+        raise LaunchError(f"{sweep_dir} is no sweep: there is no {rundir.SWEEP} in it") from None
+    except (RunDirError, KeyError, TypeError) as error:
+        raise LaunchError(f"{path}: not what exptools writes ({error})") from error
+    if not can_resume:
+        raise LaunchError(f"{path}: launched by run_experiments, which cannot go on; run its script again")
+    if len(command) < 2 or command[1] in ("-", "-c"):
+        given = shlex.join(command[:2])
+        raise LaunchError(f"{path}: not launched by a script, but by {given}; run that again")
+    if not os.path.isdir(cwd):
+        raise LaunchError(f"{path}: launched in {cwd}, which does not exist any more")
+    return command, cwd
+
+
+def _quoted(path: Path) -> str:
+    """A path as Hydra's overrides write it."""
+    return "'" + str(path).replace("'", "\\'") + "'"
+
+
+if __name__ == "__main__":
+    main()

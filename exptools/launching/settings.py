@@ -1,0 +1,106 @@
+"""The launcher's settings, all checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from exptools.configs import LauncherConf
+from exptools.errors import LaunchError
+
+# The arguments of encode_affinity that make it decide the division, instead of what the machine allows.
+DIVISION = (
+    "n_cpu_core",
+    "n_gpu",
+    "gpu_per_run",
+    "cpu_per_run",
+    "cpu_per_worker",
+    "cpu_reserved",
+    "hyperthread_offset",
+    "n_socket",
+    "async_sample",
+    "sample_gpu_per_run",
+    "optim_sample_share_gpu",
+    "alternating",
+    "set_affinity",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """How jobs run, whatever they are.
+
+    timeout_s: a job that takes longer is stopped. retries: how often a job that did not complete runs again.
+    max_failures: after so many jobs that did not complete no other is begun. stagger_s: between two starts.
+    """
+
+    timeout_s: float | None = None
+    retries: int = 0
+    max_failures: int | None = None
+    stagger_s: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """slots: arguments of make_slots. The rest is as in LauncherConf."""
+
+    slots: Mapping[str, Any]
+    policy: Policy
+    dry_run: bool
+    resume: bool
+    given: Mapping[str, Any]
+
+
+def check(given: Mapping[str, Any]) -> Settings:
+    """The settings of hydra.launcher.
+
+    Raises:
+        LaunchError: some are wrong, or exclude each other; all of that at once. What the machine cannot do is
+            found later, by make_slots.
+    """
+    values = {f.name: given.get(f.name, f.default) for f in dataclasses.fields(LauncherConf)}
+    wrong = list(_complaints(values))
+    if wrong:
+        raise LaunchError("; ".join(wrong))
+    return Settings(
+        slots={
+            **{name: values[name] for name in ("affinity_code", "n_parallel", "use_gpu", "contexts_per_gpu")},
+            "division": {name: values[name] for name in DIVISION if values[name] is not None},
+        },
+        policy=Policy(
+            timeout_s=values["timeout_s"],
+            retries=values["retries"],
+            max_failures=1 if values["fail_fast"] else values["max_failures"],
+            stagger_s=values["stagger_s"],
+        ),
+        dry_run=values["dry_run"],
+        resume=values["resume"],
+        given={name: values[name] for name in values if name != "_target_"},
+    )
+
+
+def _complaints(values: Mapping[str, Any]) -> Iterator[str]:
+    yield from _out_of_range(values)
+    divided = [name for name in DIVISION if values[name] is not None]
+    for one, other in (("affinity_code", "n_parallel"), ("affinity_code", "contexts_per_gpu")):
+        if values[one] is not None and values[other] not in (None, LauncherConf.contexts_per_gpu):
+            yield f"{one}={values[one]} and {other}={values[other]} both divide the machine; give one of them"
+    for name in ("affinity_code", "n_parallel"):
+        if divided and values[name] is not None:
+            given = ", ".join(f"{key}={values[key]}" for key in divided)
+            yield f"{name}={values[name]} and {given} both divide the machine; give one of them"
+    if values["fail_fast"] and values["max_failures"] not in (None, 1):
+        yield f"fail_fast=true means max_failures=1, but max_failures={values['max_failures']} is given too"
+
+
+def _out_of_range(values: Mapping[str, Any]) -> Iterator[str]:
+    for name, least, unit in (
+        ("timeout_s", 0, " seconds"),
+        ("retries", 0, ""),
+        ("max_failures", 1, ""),
+        ("stagger_s", 0, " seconds"),
+    ):
+        value = values[name]
+        if value is not None and (value < least or (name == "timeout_s" and value == 0)):
+            yield f"{name}={value} must be {'more than' if name == 'timeout_s' else 'at least'} {least}{unit}"
