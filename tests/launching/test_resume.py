@@ -14,6 +14,8 @@ import pytest
 from conftest import Command, read_progress
 from sweeps import said_by, start, states, status, wait_until, write_app
 
+from exptools.launching.resume import find
+
 BODY = """
     logger.log_scalar("x", cfg.x, 0)
     print("ran", flush=True)
@@ -184,3 +186,16 @@ def test_to_resume_what_is_no_sweep_is_refused(tmp_path: Path, python: Command) 
 
 def test_the_console_script_is_installed() -> None:
     assert (Path(sys.executable).parent / "exptools-resume").exists()
+
+
+def test_a_job_is_known_by_its_overrides_in_any_order(tmp_path: Path) -> None:
+    jobs = [
+        {"num": 0, "overrides": ["a=1", "b=2", "hydra.verbose=true"], "dir": "x"},
+        {"num": 3, "overrides": ["b=1", "a=2"], "dir": "y"},
+    ]
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+
+    places = find(tmp_path, [["a=2", "b=1"], ["b=2", "a=1"], ["a=1", "b=1"]])
+
+    assert [None if one is None else one.dir for one in places.earlier] == ["y", "x", None]
+    assert places.nums == (3, 0, 4)
