@@ -189,6 +189,7 @@ def _planned(
             **{str(k): str(v) for k, v in env_set.items()},
         },
         attempt=1 if earlier is None else earlier.attempt,
+        may_be_forked=not env_set,
     )
     return _Planned(job, config, None if earlier is None else earlier.outcome)
 

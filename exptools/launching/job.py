@@ -30,6 +30,7 @@ class Job:
     environment: dict[str, str] = field(default_factory=dict)
     mask_gpus: bool = True  # whether it sees the slot's GPUs only
     attempt: int = 1
+    may_be_forked: bool = True  # not with an environment that libraries may read when they are imported
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exptools.configs import LauncherConf
 from exptools.errors import LaunchError
+from exptools.launching.engines.forking import auto_preload
 
 # The arguments of encode_affinity that make it decide the division, instead of what the machine allows.
 DIVISION = (
@@ -33,12 +34,21 @@ class Policy:
 
     timeout_s: a job that takes longer is stopped. retries: how often a job that did not complete runs again.
     max_failures: after so many jobs that did not complete no other is begun. stagger_s: between two starts.
+    start: fork or spawn. modules: what the process imports that jobs are forked from; None: what this has.
     """
 
     timeout_s: float | None = None
     retries: int = 0
     max_failures: int | None = None
     stagger_s: float = 0.0
+    start: str = "spawn"
+    modules: tuple[str, ...] | None = None
+
+    def preload(self) -> list[str] | None:
+        """What a fork server imports; None: there is none."""
+        if self.start == "spawn":
+            return None
+        return auto_preload() if self.modules is None else list(self.modules)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +83,8 @@ def check(given: Mapping[str, Any]) -> Settings:
             retries=values["retries"],
             max_failures=1 if values["fail_fast"] else values["max_failures"],
             stagger_s=values["stagger_s"],
+            start=values["start"],
+            modules=None if values["preload"] == "auto" else tuple(values["preload"]),
         ),
         dry_run=values["dry_run"],
         resume=values["resume"],
@@ -82,6 +94,7 @@ def check(given: Mapping[str, Any]) -> Settings:
 
 def _complaints(values: Mapping[str, Any]) -> Iterator[str]:
     yield from _out_of_range(values)
+    yield from _wrong_words(values)
     divided = [name for name in DIVISION if values[name] is not None]
     for one, other in (("affinity_code", "n_parallel"), ("affinity_code", "contexts_per_gpu")):
         if values[one] is not None and values[other] not in (None, LauncherConf.contexts_per_gpu):
@@ -92,6 +105,15 @@ def _complaints(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}={values[name]} and {given} both divide the machine; give one of them"
     if values["fail_fast"] and values["max_failures"] not in (None, 1):
         yield f"fail_fast=true means max_failures=1, but max_failures={values['max_failures']} is given too"
+
+
+def _wrong_words(values: Mapping[str, Any]) -> Iterator[str]:
+    start, preload = values["start"], values["preload"]
+    if start not in ("fork", "spawn"):
+        yield f"start={start} must be fork or spawn"
+    is_list = isinstance(preload, Sequence) and not isinstance(preload, str)
+    if preload != "auto" and not (is_list and all(isinstance(name, str) for name in preload)):
+        yield f"preload={preload} must be auto or a list of modules; start=spawn does without"
 
 
 def _out_of_range(values: Mapping[str, Any]) -> Iterator[str]:

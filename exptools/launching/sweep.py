@@ -41,8 +41,10 @@ def run_all(
         SystemExit: SIGINT, SIGTERM or SIGHUP came; the jobs that ran were ended in order, no other was begun.
     """
     outcomes: dict[int, Outcome] = {}
-    with tempfile.TemporaryDirectory(prefix="exptools-") as scratch:
-        engine = LocalEngine(shared, Path(scratch), policy.timeout_s)
+    with tempfile.TemporaryDirectory(prefix="exptools-") as scratch, contextlib.ExitStack() as stack:
+        preload = policy.preload() if len(jobs) > 1 else None
+        engine = LocalEngine(shared, Path(scratch), policy.timeout_s, preload)
+        stack.callback(engine.close)
         attempts, limit = _Attempts(engine, policy.retries, log), _FailureLimit(policy.max_failures)
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
         with _signals_as_events(pool):

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
 
 
-def main() -> None:
-    """Run the job that the pipe in argv[1] describes; the exit code is the job's."""
+def main(pipe: int | None = None) -> None:
+    """Run the job that the control pipe (its number is argv[1]) describes; the exit code is the job's."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `command &` ignores it
-    pipe = int(sys.argv[1])
+    pipe = int(sys.argv[1]) if pipe is None else pipe
     spec = Spec(**json.loads(_read_line(pipe)))
     pinned = machine.pin(spec.cpus) if spec.cpus is not None else None
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

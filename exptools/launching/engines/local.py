@@ -11,30 +11,38 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from exptools import lifecycle, rundir
 from exptools.errors import RunDirError
 from exptools.launching import main_module, transport
+from exptools.launching.engines.forking import Forked, ForkServer, is_possible
 from exptools.launching.job import GRACE_S, Job, Outcome, Spec
 from exptools.launching.slots import Slot
 from exptools.lifecycle import OUT_OF_MEMORY, Ending
 from exptools.rundir import State, Status
 from exptools.say import say
 
-_BOOT = "import sys; sys.path[:] = {path!r}; from exptools.launching.worker import main; main()"
+_BOOT = "import sys; sys.path[:] = {path!r}; from exptools.launching.{module} import main; main()"
 
 
 class LocalEngine:
     """Starts jobs as processes of their own session, so that a signal reaches all that a job started."""
 
-    def __init__(self, shared: bytes, scratch: Path, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        shared: bytes,
+        scratch: Path,
+        timeout_s: float | None = None,
+        preload: Sequence[str] | None = None,
+    ) -> None:
         """shared: what all jobs get, pickled. scratch: a private directory for what passes to and fro.
 
-        timeout_s: a job that takes longer is stopped: SIGTERM, and where that does not help SIGKILL.
+        timeout_s: a job that takes longer is stopped: SIGTERM, and where that does not help SIGKILL. preload:
+        modules that a fork server imports, from which jobs are forked then; None: each is started anew.
         """
         self._timeout_s = timeout_s
         self._scratch = scratch
@@ -42,8 +50,16 @@ class LocalEngine:
         self._shared.write_bytes(shared)
         self._main = main_module.describe()
         self._lock = threading.Lock()
-        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._running: dict[int, subprocess.Popen[bytes] | Forked] = {}
         self._interrupted = False
+        self._server: ForkServer | None = None
+        if preload is not None and is_possible():
+            self._server = ForkServer(_python("forkserver"), _texts(sys.path), preload)
+
+    def close(self) -> None:
+        """End what the engine itself has started."""
+        if self._server is not None:
+            self._server.close()
 
     def run(self, job: Job, slot: Slot) -> Outcome:
         """Run `job` on `slot` in a fresh process and wait for its end."""
@@ -63,7 +79,6 @@ class LocalEngine:
                     control.write(told)
                 with self._stopped_in_time(process, late):
                     _wait_without_reaping(process)
-                _signal_group(process.pid, signal.SIGKILL)  # what the job started and left behind
             finally:
                 with self._lock:  # from here on its number may be somebody else's
                     code = process.wait()
@@ -76,7 +91,9 @@ class LocalEngine:
         return Outcome(how, returned, time.monotonic() - begun)
 
     @contextlib.contextmanager
-    def _stopped_in_time(self, process: subprocess.Popen[bytes], late: threading.Event) -> Iterator[None]:
+    def _stopped_in_time(
+        self, process: subprocess.Popen[bytes] | Forked, late: threading.Event
+    ) -> Iterator[None]:
         """Stop the process if the block takes longer than the time-out, and say so by `late`."""
         if self._timeout_s is None:
             yield
@@ -114,27 +131,49 @@ class LocalEngine:
         self._interrupted = True
         self._signal_all(signal.SIGKILL)
 
-    def _start(self, job: Job, slot: Slot, control: int) -> subprocess.Popen[bytes]:
-        boot = _BOOT.format(path=_texts(sys.path))
-        # The words after the pipe are for whoever looks at `ps`.
-        words = [str(control), f"exptools-job-{job.num}", " ".join(job.overrides)[:1000]]
+    def _start(self, job: Job, slot: Slot, control: int) -> subprocess.Popen[bytes] | Forked:
+        environ = {**os.environ, **slot.environment(mask_gpus=job.mask_gpus), **job.environment}
+        server = self._usable_server() if job.may_be_forked else None
         with self._lock, open(job.run_dir / rundir.STDOUT, "ab") as log:
             if self._interrupted:
                 raise InterruptedError("the sweep was interrupted before this job began")
             if job.attempt > 1:
                 log.write(f"exptools: attempt {job.attempt}\n".encode())
                 log.flush()
-            process = subprocess.Popen(
-                [sys.executable, *_args_from_interpreter_flags(), "-c", boot, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **slot.environment(mask_gpus=job.mask_gpus), **job.environment},
-                pass_fds=(control,),
-                start_new_session=True,
-            )
-            self._running[job.num] = process
-        return process
+            if server is not None:
+                name = f"exptools-{job.num}"
+                self._running[job.num] = server.start(name, environ, control, log.fileno())
+            else:
+                self._running[job.num] = self._spawn(job, environ, control, log)
+        return self._running[job.num]
+
+    def _usable_server(self) -> ForkServer | None:
+        """The fork server, when it has imported everything; None if there is none that may be used."""
+        server = self._server
+        why = None if server is None else server.wait_until_ready()
+        if server is None or why is None:
+            return server
+        with self._lock:
+            if self._server is not None:
+                self._server = None
+                server.close()
+                say(f"every job is started anew instead of forked: {why}")
+        return None
+
+    def _spawn(
+        self, job: Job, environ: dict[str, str], control: int, log: BinaryIO
+    ) -> subprocess.Popen[bytes]:
+        # The words after the pipe are for whoever looks at `ps`.
+        words = [str(control), f"exptools-job-{job.num}", " ".join(job.overrides)[:1000]]
+        return subprocess.Popen(
+            [*_python("worker"), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            pass_fds=(control,),
+            start_new_session=True,
+        )
 
     def _spec(self, job: Job, slot: Slot) -> Spec:
         return Spec(
@@ -166,13 +205,26 @@ def _texts(path: list[str]) -> list[str]:
     return [entry for entry in path if isinstance(entry, str)]
 
 
-def _wait_without_reaping(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of a child and leave its number taken, if the system can (macOS: Python 3.13)."""
+def _python(module: str) -> list[str]:
+    """The command that calls `main` of a module of launching."""
+    boot = _BOOT.format(path=_texts(sys.path), module=module)
+    return [sys.executable, *_args_from_interpreter_flags(), "-c", boot]
+
+
+def _wait_without_reaping(process: subprocess.Popen[bytes] | Forked) -> None:
+    """Wait for the end of a job, and end what it has started and left behind.
+
+    Its number stays taken meanwhile, where the system can do that (macOS: Python 3.13).
+    """
+    if isinstance(process, Forked):
+        process.wait()  # the fork server does the rest
+        return
     if hasattr(os, "waitid"):
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     else:
         process.wait()
+    _signal_group(process.pid, signal.SIGKILL)
 
 
 def _signal_group(group: int, number: int) -> None:

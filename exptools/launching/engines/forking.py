@@ -1,0 +1,154 @@
+"""The launcher's end of the fork server: starting it, asking it for processes, hearing how they ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from exptools.errors import LaunchError
+from exptools.launching.slots import THREAD_VARIABLES
+
+# Imported in every job anyway.
+_BASE = (
+    "exptools.launching.worker",
+    "exptools.launching.main_module",
+    "exptools.launching.application",
+    "exptools.logging.callback",
+    "hydra.main",
+    "psutil",
+)
+# What starts threads or opens GPUs when it is imported, or may not be forked: each job imports it itself.
+_NEVER = {
+    *("jax", "jaxlib", "flax", "optax", "tensorflow", "keras", "cupy", "pycuda", "grpc", "ray"),
+    *("debugpy", "pydevd", "IPython", "ipykernel", "pytest", "_pytest"),
+}
+
+
+def auto_preload() -> list[str]:
+    """The libraries that this process has imported: what the application imports but for its own code."""
+    roots = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    roots |= {*site.getsitepackages(), site.getusersitepackages()}
+    within = tuple(os.path.realpath(root) + os.sep for root in roots if root)
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] not in _NEVER
+        and name == getattr(getattr(module, "__spec__", None), "name", None)
+        and os.path.realpath(getattr(module, "__file__", None) or "").startswith(within)
+    ]
+
+
+def is_possible() -> bool:
+    """Whether this system has what a fork server needs."""
+    return sys.platform == "linux" and hasattr(socket, "recv_fds")
+
+
+class Forked:
+    """A process that the fork server made; what Popen is for one that was started anew."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.ended = threading.Event()
+        self.code = 0
+
+    def wait(self) -> int:
+        """Wait for its end; its exit code, negative for a signal. Its process number is free then."""
+        self.ended.wait()
+        return self.code
+
+
+class ForkServer:
+    """A fork server that is starting, or is at work.
+
+    unusable: why no process can be had from it, None if it works; known when it has imported everything.
+    """
+
+    def __init__(self, python: Sequence[str], sys_path: Sequence[str], preload: Sequence[str]) -> None:
+        """python: the command that calls forkserver.main."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [*python, str(theirs.fileno()), "exptools-fork-server"],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        self._socket = ours
+        self._asking = threading.Lock()
+        self._started: dict[int, Forked] = {}
+        self._answers: list[Forked] = []
+        self._changed = threading.Condition()
+        self._ready = threading.Event()
+        self.unusable: str | None = "it did not start"
+        ours.send(json.dumps({"sys_path": list(sys_path), "preload": [*_BASE, *preload]}).encode())
+        threading.Thread(target=self._listen, name="exptools-fork-server", daemon=True).start()
+
+    def wait_until_ready(self) -> str | None:
+        """Wait until it has imported everything; why it cannot be used, or None."""
+        self._ready.wait()
+        return self.unusable
+
+    def start(self, name: str, environ: Mapping[str, str], pipe: int, log: int) -> Forked:
+        """A new process with this environment, whose control pipe and log are these files.
+
+        Raises:
+            LaunchError: the server is gone.
+        """
+        with self._asking:  # one request and its answer at a time
+            try:
+                request = json.dumps({"name": name, "environ": dict(environ)}).encode()
+                socket.send_fds(self._socket, [request], [pipe, log])
+            except OSError as error:
+                raise LaunchError(f"the fork server is gone ({error})") from error
+            with self._changed:
+                self._changed.wait_for(lambda: self._answers or self.unusable)
+                if not self._answers:
+                    raise LaunchError(f"the fork server is gone ({self.unusable})")
+                return self._answers.pop()
+
+    def close(self) -> None:
+        """End it; what it has started goes on."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._process.wait()
+        self._socket.close()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = self._socket.recv(1 << 16)
+            except OSError:
+                message = b""
+            if not message:
+                break
+            self._hear(json.loads(message))
+        with self._changed:
+            self.unusable = self.unusable or "it ended"
+            for process in self._started.values():
+                process.code = -9  # not known; its own status tells more
+                process.ended.set()
+            self._changed.notify_all()
+        self._ready.set()
+
+    def _hear(self, told: dict[str, Any]) -> None:
+        if "unsafe" in told:
+            self.unusable = told["unsafe"]
+            self._ready.set()
+            return
+        with self._changed:
+            if "started" in told:
+                process = self._started[told["started"]] = Forked(told["started"])
+                self._answers.append(process)
+            else:
+                process = self._started.pop(told["ended"])
+                process.code = os.waitstatus_to_exitcode(told["status"])
+                process.ended.set()
+            self._changed.notify_all()

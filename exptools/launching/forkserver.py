@@ -1,0 +1,147 @@
+"""A warm process that has imported what the application imports, and forks a fresh process for every job.
+
+It imports libraries only, never the user's own code, and it has one thread and no GPU, or it says that it
+must not be used: fork copies neither threads nor what a GPU's driver holds. The launcher talks to it over a
+socket: each request carries the job's environment and two files, its control pipe and its log; each answer is
+a process number, or that of a process that ended with its exit status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_MOST = 1 << 20  # bytes of a request: an environment
+
+
+def main() -> None:
+    """Serve the launcher on the socket in argv[1]; in a forked process: run the job."""
+    launcher = socket.socket(fileno=int(sys.argv[1]))
+    first = json.loads(launcher.recv(_MOST))
+    sys.path[:] = first["sys_path"]
+    missing = _preload(first["preload"])
+    launcher.send(json.dumps({"unsafe": unsafe(), "missing": missing}).encode())
+    pipe = _Server(launcher).serve()
+    if pipe is not None:
+        from exptools.launching import worker
+
+        worker.main(pipe)
+
+
+def _preload(names: Sequence[str]) -> list[str]:
+    """Import modules; the names of those that cannot be imported here."""
+    return [name for name in names if not _can_import(name)]
+
+
+def _can_import(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except Exception:  # part of a plugin system, say: the job imports it if it needs it
+        return False
+    return True
+
+
+def unsafe() -> str | None:
+    """Why this process must not be forked, or None."""
+    n_threads = len(os.listdir("/proc/self/task"))
+    if n_threads > 1:
+        return f"what the application imports has started {n_threads - 1} threads"
+    if "libcuda.so" in Path("/proc/self/maps").read_text():
+        return "what the application imports has loaded the driver of the GPUs"
+    return None
+
+
+class _Server:
+    """The loop: requests from the launcher, ends of forked processes."""
+
+    def __init__(self, launcher: socket.socket) -> None:
+        self._launcher = launcher
+        self._children: set[int] = set()
+
+    def serve(self) -> int | None:
+        """None when the launcher is gone; in a forked process: its control pipe."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's business
+        wake, self._wake = os.pipe()
+        sources: list[Any] = [self._launcher, wake]
+        os.set_blocking(self._wake, False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        while True:
+            ready, _, _ = select.select(sources, [], [])
+            if wake in ready:
+                os.read(wake, 4096)
+                self._tell_ends()
+            if self._launcher in ready:
+                request, fds, _, _ = socket.recv_fds(self._launcher, _MOST, 2)
+                if not request:
+                    return None
+                leads, leading = os.pipe()
+                pid = os.fork()
+                if pid == 0:
+                    os.close(wake)
+                    return self._become(json.loads(request), leading, *fds)
+                self._children.add(pid)
+                for fd in (leading, *fds):
+                    os.close(fd)
+                os.read(leads, 1)  # its own group, to which signals go, is there now
+                os.close(leads)
+                self._launcher.send(json.dumps({"started": pid}).encode())
+
+    def _tell_ends(self) -> None:
+        for pid in tuple(self._children):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)  # what the job started and left behind
+            _, status = os.waitpid(pid, 0)
+            self._children.remove(pid)
+            self._launcher.send(json.dumps({"ended": pid, "status": status}).encode())
+
+    def _become(self, request: dict[str, Any], leading: int, pipe: int, log: int) -> int:
+        """Be as if newly started with this environment, with the log as output."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake)
+        self._launcher.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        os.close(leading)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for fd, place in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(fd, place)
+        os.close(nothing)
+        os.close(log)
+        os.environ.clear()
+        os.environ.update(request["environ"])
+        with contextlib.suppress(OSError):
+            Path("/proc/self/comm").write_text(request["name"])  # for `ps`
+        _reseed()
+        _limit_threads(int(request["environ"].get("OMP_NUM_THREADS", "1")))
+        return pipe
+
+
+def _limit_threads(n: int) -> None:
+    """Let the numerical libraries use `n` threads: they were imported where they had one."""
+    if n > 1:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(n)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(n)
+
+
+def _reseed() -> None:
+    """New random numbers in each process, as each process that is started anew has them."""
+    import random
+
+    random.seed()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
