@@ -29,8 +29,10 @@ def main(cfg):
 if __name__ == "__main__":
     main()
 """
+OURS = ["hydra/launcher=exptools", "hydra/sweeper=exptools", "hydra.launcher.n_parallel=2"]
 LAUNCHERS = {
-    "exptools": ["hydra/launcher=exptools", "hydra.launcher.n_parallel=2"],
+    "exptools": OURS,
+    "spawned": [*OURS, "hydra.launcher.start=spawn"],
     "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
     "basic": ["hydra/launcher=basic"],
 }

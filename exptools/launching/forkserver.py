@@ -29,6 +29,7 @@ def main() -> None:
     first = json.loads(launcher.recv(_MOST))
     sys.path[:] = first["sys_path"]
     missing = _preload(first["preload"])
+    sys.stdout.flush()  # what an import has printed is no job's output
     launcher.send(json.dumps({"unsafe": unsafe(), "missing": missing}).encode())
     pipe = _Server(launcher).serve()
     if pipe is not None:
@@ -54,7 +55,7 @@ def unsafe() -> str | None:
     """Why this process must not be forked, or None."""
     n_threads = len(os.listdir("/proc/self/task"))
     if n_threads > 1:
-        return f"what the application imports has started {n_threads - 1} threads"
+        return f"what the application imports has started threads ({n_threads - 1} of them)"
     if "libcuda.so" in Path("/proc/self/maps").read_text():
         return "what the application imports has loaded the driver of the GPUs"
     return None

@@ -180,6 +180,11 @@ def test_the_arguments_of_encode_affinity_divide_the_machine(tmp_path: Path, pyt
             {"retries": -1, "stagger_s": -2},
             "retries=-1 must be at least 0; stagger_s=-2 must be at least 0 seconds",
         ),
+        (
+            {"start": "thread", "preload": "torch"},
+            "start=thread must be fork or spawn; "
+            "preload=torch must be auto or a list of modules; start=spawn does without",
+        ),
         ({"max_failures": 0}, "max_failures=0 must be at least 1"),
         (
             {"fail_fast": True, "max_failures": 3},
@@ -205,9 +210,8 @@ def test_settings_that_cannot_be_are_all_told_at_once(given: dict[str, Any], tex
 def test_every_setting_is_used() -> None:
     checked = check({})
 
-    used = {*checked.slots, *vars(checked.policy), "dry_run", "resume", "fail_fast", "_target_"} - {
-        "division"
-    }
+    others = {"dry_run", "resume", "fail_fast", "preload", "_target_"}
+    used = ({*checked.slots, *vars(checked.policy)} | others) - {"division", "modules"}
     divides = {
         name for name in set(vars(LauncherConf())) - used if check({name: 1}).slots["division"] == {name: 1}
     }

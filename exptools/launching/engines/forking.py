@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,13 +57,23 @@ class Forked:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.ended = threading.Event()
-        self.code = 0
+        self.told = threading.Event()
+        self.code: int | None = None
 
-    def wait(self) -> int:
-        """Wait for its end; its exit code, negative for a signal. Its process number is free then."""
-        self.ended.wait()
+    def wait(self) -> int | None:
+        """Wait for its end; its exit code, negative for a signal, or None if the server died before it."""
+        self.told.wait()
+        while self.code is None and _lives(self.pid):
+            time.sleep(0.1)
         return self.code
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class ForkServer:
@@ -78,6 +89,8 @@ class ForkServer:
             self._process = subprocess.Popen(
                 [*python, str(theirs.fileno()), "exptools-fork-server"],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # what libraries print on import was seen in this process
+                stderr=subprocess.DEVNULL,
                 env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")},
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
@@ -88,7 +101,7 @@ class ForkServer:
         self._answers: list[Forked] = []
         self._changed = threading.Condition()
         self._ready = threading.Event()
-        self.unusable: str | None = "it did not start"
+        self.unusable: str | None = "the fork server did not start"
         ours.send(json.dumps({"sys_path": list(sys_path), "preload": [*_BASE, *preload]}).encode())
         threading.Thread(target=self._listen, name="exptools-fork-server", daemon=True).start()
 
@@ -108,11 +121,11 @@ class ForkServer:
                 request = json.dumps({"name": name, "environ": dict(environ)}).encode()
                 socket.send_fds(self._socket, [request], [pipe, log])
             except OSError as error:
-                raise LaunchError(f"the fork server is gone ({error})") from error
+                raise LaunchError(f"the fork server ended ({error.strerror})") from error
             with self._changed:
                 self._changed.wait_for(lambda: self._answers or self.unusable)
                 if not self._answers:
-                    raise LaunchError(f"the fork server is gone ({self.unusable})")
+                    raise LaunchError(self.unusable or "the fork server ended")
                 return self._answers.pop()
 
     def close(self) -> None:
@@ -131,10 +144,9 @@ class ForkServer:
                 break
             self._hear(json.loads(message))
         with self._changed:
-            self.unusable = self.unusable or "it ended"
+            self.unusable = self.unusable or "the fork server ended"
             for process in self._started.values():
-                process.code = -9  # not known; its own status tells more
-                process.ended.set()
+                process.told.set()
             self._changed.notify_all()
         self._ready.set()
 
@@ -150,5 +162,5 @@ class ForkServer:
             else:
                 process = self._started.pop(told["ended"])
                 process.code = os.waitstatus_to_exitcode(told["status"])
-                process.ended.set()
+                process.told.set()
             self._changed.notify_all()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from exptools import lifecycle, rundir
-from exptools.errors import RunDirError
+from exptools.errors import LaunchError, RunDirError
 from exptools.launching import main_module, transport
 from exptools.launching.engines.forking import Forked, ForkServer, is_possible
 from exptools.launching.job import GRACE_S, Job, Outcome, Spec
@@ -140,12 +140,19 @@ class LocalEngine:
             if job.attempt > 1:
                 log.write(f"exptools: attempt {job.attempt}\n".encode())
                 log.flush()
-            if server is not None:
-                name = f"exptools-{job.num}"
-                self._running[job.num] = server.start(name, environ, control, log.fileno())
-            else:
-                self._running[job.num] = self._spawn(job, environ, control, log)
+            process = None if server is None else self._fork(server, job, environ, control, log)
+            self._running[job.num] = process or self._spawn(job, environ, control, log)
         return self._running[job.num]
+
+    def _fork(
+        self, server: ForkServer, job: Job, environ: dict[str, str], control: int, log: BinaryIO
+    ) -> Forked | None:
+        try:
+            return server.start(f"exptools-{job.num}", environ, control, log.fileno())
+        except LaunchError as error:
+            self._server = None
+            say(f"every job is started anew instead of forked: {error}")
+            return None
 
     def _usable_server(self) -> ForkServer | None:
         """The fork server, when it has imported everything; None if there is none that may be used."""
@@ -253,11 +260,17 @@ def _status(run_dir: Path) -> Status | None:
         return None
 
 
-def _final(run_dir: Path, code: int, interrupted: bool) -> Ending:
+def _final(run_dir: Path, code: int | None, interrupted: bool) -> Ending:
     """How the run ended: as its own status says, or, if its process could not say, by the exit code."""
     status = _status(run_dir)
     if status is not None and status.state.ended:
-        return _as_it_says(status, code)
+        return _as_it_says(status, code or 0)
+    if code is None:
+        how = Ending(
+            State.FAILED, None, "how it ended is not known: the process that it was forked from died"
+        )
+        end_without(run_dir, how, status)
+        return how
     how = lifecycle.by_signal(-code) if code < 0 else _silent_exit(code)
     if interrupted:
         how = Ending(

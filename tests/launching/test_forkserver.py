@@ -1,0 +1,182 @@
+"""Jobs are forked from a process that has imported the libraries, and are as fresh as any other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from conftest import Command
+from sweeps import APP, said_by, states, status, write_app
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server needs Linux")
+
+NUMPY = APP.replace("import hydra\n", "import random\nimport numpy\nimport hydra\n", 1)
+PARENT = """
+    def command(pid):
+        return open(f"/proc/{pid}/cmdline").read().split(chr(0))
+    parent = "forked" if "exptools-fork-server" in command(os.getppid()) else "spawned"
+"""
+
+
+def body(text: str) -> str:
+    return dedent(PARENT) + dedent(text)
+
+
+def test_jobs_are_forked_and_none_knows_of_the_others(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        body("""
+    print(json.dumps([parent, os.getpid(), os.getsid(0) == os.getpid(), random.random(), numpy.random.rand(),
+                      getattr(numpy, "left_behind", None), open("/proc/self/comm").read().strip()]))
+    numpy.left_behind = cfg.x
+    """),
+        template=NUMPY.replace("import random\n", "import json\nimport random\n"),
+    )
+
+    done = python(app, "-m", "x=1,2,3,4", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = [json.loads(said_by(tmp_path / "out" / str(i))) for i in range(4)]
+    parents, pids, leaders, randoms, numpys, left, names = zip(*found, strict=True)
+    assert parents == ("forked",) * 4
+    assert leaders == (True,) * 4
+    assert len(set(pids)) == len(set(randoms)) == len(set(numpys)) == 4
+    assert left == (None,) * 4
+    assert names == tuple(f"exptools-{i}" for i in range(4))
+    assert [status(tmp_path / "out" / str(i))["pid"] for i in range(4)] == list(pids)
+
+
+def test_the_users_own_modules_are_imported_by_each_job(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "mine.py").write_text("import os\nBY = os.getpid()\nN = os.environ['OMP_NUM_THREADS']\n")
+    app = write_app(
+        tmp_path,
+        body("import mine; print(parent, mine.BY == os.getpid(), mine.N == os.environ['OMP_NUM_THREADS'])"),
+        template=APP.replace("import hydra\n", "import mine\nimport hydra\n", 1),
+    )
+
+    done = python(app, "-m", "x=1,2", "hydra.sweep.dir=out", OMP_NUM_THREADS="3")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {said_by(tmp_path / "out" / str(i)) for i in range(2)} == {"forked True True\n"}
+
+
+def test_numerical_libraries_use_the_threads_of_the_slot(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        body("""
+    from threadpoolctl import threadpool_info
+    print(parent, {pool["num_threads"] for pool in threadpool_info()})
+    """),
+        template=NUMPY,
+    )
+    words = ["hydra.launcher.affinity_code=3cpu_3cpr_0saf", "hydra.sweep.dir=out"]
+
+    python(app, "-m", "x=1,2", *words)
+
+    assert said_by(tmp_path / "out" / "0") == "forked {3}\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        (
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n",
+            "what the application imports has started threads (1 of them)",
+        ),
+        (
+            "import mmap\nFILE = open('libcuda.so.1', 'w+b')\nFILE.write(b'x' * 4096)\nFILE.flush()\n"
+            "MAP = mmap.mmap(FILE.fileno(), 4096)\n",
+            "what the application imports has loaded the driver of the GPUs",
+        ),
+        ("import os\nos._exit(3)\n", "the fork server did not start"),
+    ],
+    ids=["threads", "a GPU's driver", "a crash"],
+)
+def test_what_must_not_be_forked_is_started_anew(
+    tmp_path: Path, python: Command, module: str, why: str
+) -> None:
+    (tmp_path / "odd.py").write_text(module)
+    app = write_app(tmp_path, body("print(parent)"))
+
+    done = python(app, "-m", "x=1,2", "hydra.launcher.preload=[odd]", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"exptools: every job is started anew instead of forked: {why}\n" in done.stderr
+    assert done.stderr.count("started anew") == 1
+    assert {said_by(tmp_path / "out" / str(i)) for i in range(2)} == {"spawned\n"}
+
+
+def test_a_module_that_cannot_be_imported_before_is_no_obstacle(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, body("print(parent)"))
+
+    done = python(app, "-m", "x=1,2", "hydra.launcher.preload=[nosuchmodule]", "hydra.sweep.dir=out")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said_by(tmp_path / "out" / "0") == "forked\n"
+
+
+@pytest.mark.parametrize("words", [["hydra.launcher.start=spawn"], ["+hydra.job.env_set.MINE=1"]])
+def test_jobs_are_started_anew_if_asked_or_with_an_environment_of_their_own(
+    tmp_path: Path, python: Command, words: list[str]
+) -> None:
+    app = write_app(tmp_path, body("print(parent)"))
+
+    done = python(app, "-m", "x=1,2", *words, "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said_by(tmp_path / "out" / "0") == "spawned\n"
+
+
+def test_what_a_library_prints_on_import_is_in_no_jobs_log(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "loud.py").write_text("print('hello from loud')\n")
+    app = write_app(tmp_path, "print('mine')")
+
+    python(app, "-m", "x=1,2", "hydra.launcher.preload=[loud]", "hydra.sweep.dir=out")
+
+    assert said_by(tmp_path / "out" / "0") == "mine\n"
+
+
+def test_jobs_outlive_the_server_and_the_rest_is_started_anew(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        body("""
+    print(parent, flush=True)
+    if cfg.x == 0:
+        time.sleep(1)
+        os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(2)
+    """),
+    )
+
+    done = python(app, "-m", "x=0,1,2,3", "hydra.launcher.n_parallel=2", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert states(tmp_path / "out") == ["COMPLETED"] * 4
+    said = [said_by(tmp_path / "out" / str(i)) for i in range(4)]
+    assert said == ["forked\n", "forked\n", "spawned\n", "spawned\n"]
+    assert "every job is started anew instead of forked: the fork server ended" in done.stderr
+
+
+def test_a_job_that_is_killed_after_its_server_is_failed(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        if cfg.x == 0:
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        """,
+    )
+
+    done = python(app, "-m", "x=0,1", "hydra.launcher.n_parallel=1", "hydra.sweep.dir=out")
+
+    assert done.returncode == 1
+    ended = status(tmp_path / "out" / "0")
+    assert (ended["state"], ended["error"]) == (
+        "FAILED",
+        "how it ended is not known: the process that it was forked from died",
+    )
+    assert status(tmp_path / "out" / "1")["state"] == "COMPLETED"
