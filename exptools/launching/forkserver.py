@@ -8,7 +8,9 @@ a process number, or that of a process that ended with its exit status.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -16,9 +18,11 @@ import select
 import signal
 import socket
 import sys
+import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _MOST = 1 << 20  # bytes of a request: an environment
 
@@ -31,11 +35,30 @@ def main() -> None:
     missing = _preload(first["preload"])
     sys.stdout.flush()  # what an import has printed is no job's output
     launcher.send(json.dumps({"unsafe": unsafe(), "missing": missing}).encode())
+    gc.collect()
+    gc.freeze()  # what is there now is nobody's garbage: looking through it would copy its pages
     pipe = _Server(launcher).serve()
     if pipe is not None:
-        from exptools.launching import worker
+        _run_job(pipe)
 
+
+def _run_job(pipe: int) -> NoReturn:
+    """Run the job, and leave without taking the libraries down module by module, which takes long."""
+    from exptools.launching import worker
+
+    code = 1
+    try:
         worker.main(pipe)
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons, as every exit does
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _preload(names: Sequence[str]) -> list[str]:
