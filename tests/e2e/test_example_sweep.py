@@ -20,10 +20,13 @@ import os
 from exptools.logging.core import Logger
 
 original = Logger.log_scalar
-lines = open(os.path.join(os.environ["SPY_DIR"], str(os.getpid())), "a", buffering=1)
+lines = {}  # by process: one that is forked has one of its own
 
 def log_scalar(self, tag, data, step=None):
-    print(self._prefix.get() + tag, step, float(data).hex(), sep="\\t", file=lines)
+    me = os.getpid()
+    if me not in lines:
+        lines[me] = open(os.path.join(os.environ["SPY_DIR"], str(me)), "a", buffering=1)
+    print(self._prefix.get() + tag, step, float(data).hex(), sep="\\t", file=lines[me])
     return original(self, tag, data, step)
 
 Logger.log_scalar = log_scalar

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from view_files import hydra_run, write_run
 
 from exptools import rundir
@@ -114,3 +115,20 @@ def test_a_broken_status_is_named(tmp_path: Path, content: str) -> None:
     (problem,) = map(str, read.problems)
     assert read.status is None
     assert problem.startswith(f"{tmp_path}/status.json: not ")
+
+
+def test_resolvers_of_this_process_say_nothing_about_the_run(tmp_path: Path) -> None:
+    OmegaConf.register_new_resolver("now", lambda text: "today", replace=True)  # as Hydra does
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text(
+        "a: ${now:%Y}\nb: ${a}\nc: ${oc.env:HOME}\nd: ${c}/x\ne: ${oc.decode:'[1, 2]'}\n"
+    )
+
+    assert config.read(tmp_path).config == {
+        "a": "${now:%Y}",
+        "b": "${a}",
+        "c": "${oc.env:HOME}",
+        "d": "${c}/x",
+        "e": [1, 2],
+    }
+    assert OmegaConf.has_resolver("oc.env")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +74,8 @@ def _read_hydra(path: Path) -> ConfigReading:
 def _plain(config: DictConfig) -> Any:
     """`config` with its interpolations resolved as far as that is possible here.
 
-    What needs the application that ran (its resolvers, Hydra's own) stays the text it is, and so does
-    ${oc.env:...}: the environment of the reader says nothing about the run.
+    What needs the application that ran stays the text it is: its own resolvers, Hydra's, and the environment.
+    Those of this process, which may have the same names, say nothing about the run.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -85,7 +87,7 @@ def _plain(config: DictConfig) -> Any:
             return {str(k): settle(v, f"{key}[{k}]") for k, v in value.items()}
         if isinstance(value, list):
             return [settle(v, f"{key}[{i}]") for i, v in enumerate(value)]
-        if not isinstance(value, str) or "${" not in value or "${oc.env:" in value:
+        if not isinstance(value, str) or "${" not in value:
             return value
         try:
             found = OmegaConf.select(config, key, throw_on_missing=True)
@@ -93,4 +95,19 @@ def _plain(config: DictConfig) -> Any:
         except (OmegaConfBaseException, ValueError, TypeError):
             return value
 
-    return settle(raw, "")
+    with _resolvers_of_the_config_alone():
+        return settle(raw, "")
+
+
+@contextlib.contextmanager
+def _resolvers_of_the_config_alone() -> Iterator[None]:
+    """Only those resolvers of OmegaConf whose result follows from the config itself."""
+    from omegaconf.basecontainer import BaseContainer
+
+    before = BaseContainer._resolvers
+    kept = ("oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select")
+    BaseContainer._resolvers = {name: before[name] for name in kept if name in before}
+    try:
+        yield
+    finally:
+        BaseContainer._resolvers = before
