@@ -21,7 +21,9 @@ def _variant_name() -> str:
 
 
 register()
-OmegaConf.register_new_resolver("exptools.variant_name", _variant_name, replace=True)
+# omegaconf 2.4 has another name for it, and warns of the old one.
+_register = getattr(OmegaConf, "register_resolver", None) or OmegaConf.register_new_resolver
+_register("exptools.variant_name", _variant_name, replace=True)
 
 
 class ExptoolsSweeper(Sweeper):
