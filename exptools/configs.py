@@ -8,7 +8,7 @@ import dataclasses
 import enum
 import os
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from exptools.errors import ExptoolsError
@@ -191,3 +191,13 @@ def register() -> None:
             "hydra": {"callbacks": {"exptools": {"_target_": CALLBACK_TARGET}}},
         },
     )
+
+
+def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
+    """Let OmegaConf resolve `${name:...}`, in place of what may have been registered before."""
+    import omegaconf
+
+    if omegaconf.__version__.startswith("2.3"):  # there `register_resolver` is another, older function
+        omegaconf.OmegaConf.register_new_resolver(name, resolver, replace=True)
+    else:
+        omegaconf.OmegaConf.register_resolver(name, resolver, replace=True)  # type: ignore[call-arg]

@@ -10,7 +10,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from exptools.configs import register
+from exptools.configs import register, register_resolver
 from exptools.say import ends_the_command
 
 
@@ -21,9 +21,7 @@ def _variant_name() -> str:
 
 
 register()
-# omegaconf 2.4 has another name for it, and warns of the old one.
-_register = getattr(OmegaConf, "register_resolver", None) or OmegaConf.register_new_resolver
-_register("exptools.variant_name", _variant_name, replace=True)
+register_resolver("exptools.variant_name", _variant_name)
 
 
 class ExptoolsSweeper(Sweeper):
