@@ -22,6 +22,9 @@ hydra.launcher.n_parallel=2. What earlier attempts measured is kept, in .orphane
 """
 
 
+_OURS = ("hydra.sweep.dir=", "hydra.launcher.resume=")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Become the command of the sweep."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -33,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise LaunchError("no sweep was given; usage: exptools-resume SWEEP [OVERRIDE ...]")
         sweep_dir = Path(words[0]).absolute()
         command, cwd = _command(sweep_dir)
-    command += [*words[1:], f"hydra.sweep.dir={_quoted(sweep_dir)}", "hydra.launcher.resume=true"]
+    command = [word for word in command if not word.startswith(_OURS)]
+    command += [*words[1:], f"{_OURS[0]}{_quoted(sweep_dir)}", f"{_OURS[1]}true"]
     say(f"in {cwd}: {shlex.join(command)}")
     os.chdir(cwd)
     os.execv(command[0], command)

@@ -71,12 +71,14 @@ def test_only_what_has_not_completed_runs_again(interrupted: Path, python: Comma
 
 def test_a_sweep_that_is_complete_runs_nothing(interrupted: Path, python: Command) -> None:
     resume(python, interrupted)
+    command = json.loads((interrupted / "sweep.json").read_text())["command"]
     before = {path: path.read_bytes() for path in interrupted.glob("*/*") if path.is_file()}
 
     done = resume(python, interrupted)
 
     assert done.returncode == 0
     assert "Resuming: 5 of 5 jobs have completed and are skipped" in done.stdout
+    assert json.loads((interrupted / "sweep.json").read_text())["command"] == command
     assert {path: path.read_bytes() for path in interrupted.glob("*/*") if path.is_file()} == before
 
 
