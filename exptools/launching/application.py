@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 from hydra._internal.callbacks import Callbacks
@@ -28,7 +29,9 @@ class Application:
 
     def context(self, config: DictConfig) -> HydraContext:
         """Hydra's context, in a job."""
-        callbacks = Callbacks(config) if self.callbacks is None else transport.loads(self.callbacks)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Hydra has to say of them it has said in the launcher
+            callbacks = Callbacks(config) if self.callbacks is None else transport.loads(self.callbacks)
         return HydraContext(config_loader=transport.loads(self.config_loader), callbacks=callbacks)
 
 
