@@ -111,6 +111,11 @@ class Status:
         return False
 
 
+def queued(attempt: int = 1) -> Status:
+    """The status of a run that this process is going to launch."""
+    return Status(State.QUEUED, attempt, pid=os.getpid(), host=socket.gethostname())
+
+
 _NUMBER = (int, float)
 _TYPES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("state", "host", "affinity_code", "error", "note"), str),

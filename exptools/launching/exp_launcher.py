@@ -7,7 +7,6 @@ import importlib.util
 import logging
 import os
 import random
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import make_slots
 from exptools.launching.sweep import run_all
 from exptools.launching.variant import save_variant
-from exptools.rundir import State, Status
 
 __all__ = ["RunsFailed", "get_log_dir", "run_experiments"]
 
@@ -92,8 +90,7 @@ def run_experiments(
             return _debug(jobs, affinity_code, shuffled=debug_mode == 2)
         for job in jobs:
             rundir.make(job.run_dir)
-            queued = Status(State.QUEUED, pid=os.getpid(), host=socket.gethostname())
-            rundir.write_status(job.run_dir, queued)
+            rundir.write_status(job.run_dir, rundir.queued())
         report.write_sweep(directory, jobs, {"affinity_code": affinity_code}, slots)
         log = _log()
         log.info(report.plan(jobs, slots, directory))

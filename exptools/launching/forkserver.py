@@ -20,7 +20,6 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,9 +31,11 @@ def main() -> None:
     launcher = socket.socket(fileno=int(sys.argv[1]))
     first = json.loads(launcher.recv(_MOST))
     sys.path[:] = first["sys_path"]
-    missing = _preload(first["preload"])
+    for name in first["preload"]:
+        with contextlib.suppress(Exception):  # part of a plugin system, say: the job imports it itself
+            importlib.import_module(name)
     sys.stdout.flush()  # what an import has printed is no job's output
-    launcher.send(json.dumps({"unsafe": unsafe(), "missing": missing}).encode())
+    launcher.send(json.dumps({"unsafe": unsafe()}).encode())
     gc.collect()
     gc.freeze()  # what is there now is nobody's garbage: looking through it would copy its pages
     pipe = _Server(launcher).serve()
@@ -59,19 +60,6 @@ def _run_job(pipe: int) -> NoReturn:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
     os._exit(code)
-
-
-def _preload(names: Sequence[str]) -> list[str]:
-    """Import modules; the names of those that cannot be imported here."""
-    return [name for name in names if not _can_import(name)]
-
-
-def _can_import(name: str) -> bool:
-    try:
-        importlib.import_module(name)
-    except Exception:  # part of a plugin system, say: the job imports it if it needs it
-        return False
-    return True
 
 
 def unsafe() -> str | None:

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import shlex
-import socket
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from exptools.launching.job import Job, Outcome
 from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
 from exptools.launching.sweep import run_all
-from exptools.rundir import State, Status
+from exptools.rundir import State
 
 log = logging.getLogger(__name__)
 
@@ -234,8 +233,7 @@ def _prepare(sweep_dir: Path, plan: Sequence[_Planned], settings: Settings, slot
             rundir.set_aside(job.run_dir, job.attempt - 1)
             with as_current(config):
                 rundir.write_json(job.run_dir / rundir.VARIANT, resolved(config), durable=False)
-            queued = Status(State.QUEUED, job.attempt, pid=os.getpid(), host=socket.gethostname())
-            rundir.write_status(job.run_dir, queued)
+            rundir.write_status(job.run_dir, rundir.queued(job.attempt))
     except OSError as error:
         raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
 

@@ -49,7 +49,7 @@ def run_all(
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
         with _signals_as_events(pool):
             pool.start(jobs)
-            signals = _follow(pool, engine, jobs, outcomes, log, policy.max_failures, on_start)
+            signals = _follow(pool, engine, jobs, outcomes, log, limit, on_start)
     if signals:
         _end_the_rest(jobs, outcomes, "the sweep was interrupted")
         completed = sum(o.ending.state is State.COMPLETED for o in outcomes.values())
@@ -64,15 +64,25 @@ def run_all(
 class _FailureLimit:
     """Counts jobs that did not complete: whether these are as many as may be."""
 
-    def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+    def __init__(self, most: int | None) -> None:
+        self.most = most
         self._n = 0
+        self._told = False
         self._lock = threading.Lock()
 
     def __call__(self, outcome: Outcome) -> bool:
         with self._lock:
             self._n += outcome.ending.state is not State.COMPLETED
-            return self._limit is not None and self._n >= self._limit
+            return self._is_reached()
+
+    def is_news(self) -> bool:
+        """Whether it is reached and this was not asked since."""
+        with self._lock:
+            news, self._told = self._is_reached() and not self._told, self._is_reached()
+            return news
+
+    def _is_reached(self) -> bool:
+        return self.most is not None and self._n >= self.most
 
 
 class _Attempts:
@@ -102,7 +112,7 @@ def _follow(
     jobs: Sequence[Job],
     outcomes: dict[int, Outcome],
     log: logging.Logger,
-    max_failures: int | None,
+    limit: _FailureLimit,
     on_start: Callable[[], None],
 ) -> list[int]:
     """Say what happens, and gather the outcomes, until nothing runs; the signals that came."""
@@ -123,9 +133,8 @@ def _follow(
             job = jobs[event.index]
             outcomes[event.index] = _outcome(job, event.result)
             log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
-            failed = sum(o.ending.state is not State.COMPLETED for o in outcomes.values())
-            if failed == max_failures and not signals and len(outcomes) < len(jobs):
-                log.warning(f"max_failures={max_failures} is reached: no further job is begun")
+            if limit.is_news() and not signals and len(outcomes) < len(jobs):
+                log.warning(f"max_failures={limit.most} is reached: no further job is begun")
     return signals
 
 
