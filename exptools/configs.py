@@ -46,6 +46,7 @@ class LauncherConf:
     alternating: bool | None = None
     set_affinity: bool | None = None
     # How they run.
+    engine: str = "local"  # a fresh process for each; or joblib: those of a slot share one, for tiny jobs
     start: str = "fork"  # from a process that has imported what the application imports; or spawn: anew
     preload: Any = "auto"  # what that one imports: auto (the application's libraries), or a list of modules
     timeout_s: float | None = None  # a job that takes longer is stopped

@@ -37,9 +37,6 @@ class Ending:
     returned: Any = None
 
 
-OUT_OF_MEMORY = " (probably out of memory)"
-
-
 def ending(error: BaseException | None) -> Ending:
     """The ending that belongs to what left the job: None for a normal return."""
     if error is None:
@@ -60,8 +57,7 @@ def by_signal(number: int) -> Ending:
     name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
     if number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         return Ending(State.INTERRUPTED, -number, f"ended by {name}")
-    hint = OUT_OF_MEMORY if number == signal.SIGKILL else ""
-    return Ending(State.FAILED, -number, f"killed by {name}{hint}")
+    return Ending(State.FAILED, -number, f"killed by {name}")
 
 
 def one_line(error: BaseException, limit: int = 500) -> str:
@@ -235,6 +231,11 @@ def current(run_dir: str | os.PathLike[str]) -> Lifecycle | None:
     """The life that this process began for `run_dir` and that has not ended, or None."""
     if _current is None or _current.ended or _current.run_dir != Path(run_dir).resolve():
         return None
+    return _current
+
+
+def running() -> Lifecycle | None:
+    """The life that this process began last, if it has not ended."""
     return _current
 
 

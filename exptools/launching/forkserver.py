@@ -114,9 +114,10 @@ class _Server:
                 continue
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)  # what the job started and left behind
-            _, status = os.waitpid(pid, 0)
+            _, status, usage = os.wait4(pid, 0)
             self._children.remove(pid)
-            self._launcher.send(json.dumps({"ended": pid, "status": status}).encode())
+            end = {"ended": pid, "status": status, "peak_bytes": usage.ru_maxrss * 1024}  # Linux: in KiB
+            self._launcher.send(json.dumps(end).encode())
 
     def _become(self, request: dict[str, Any], leading: int, pipe: int, log: int) -> int:
         """Be as if newly started with this environment, with the log as output."""
@@ -135,7 +136,9 @@ class _Server:
         os.environ.update(request["environ"])
         with contextlib.suppress(OSError):
             Path("/proc/self/comm").write_text(request["name"])  # for `ps`
-        _reseed()
+        from exptools.launching import worker
+
+        worker.reseed()
         _limit_threads(int(request["environ"].get("OMP_NUM_THREADS", "1")))
         return pipe
 
@@ -148,12 +151,3 @@ def _limit_threads(n: int) -> None:
         threadpool_limits(n)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(n)
-
-
-def _reseed() -> None:
-    """New random numbers in each process, as each process that is started anew has them."""
-    import random
-
-    random.seed()
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()

@@ -8,15 +8,15 @@ from typing import Any
 
 from exptools.collections import AttrDict
 from exptools.launching.affinity import affinity_from_code, full_resource_affinity
-from exptools.launching.slots import MASKED, cuda_indices
+from exptools.launching.slots import MASKED, NUMBERS, cuda_indices
 
 
 def affinity() -> AttrDict | list[AttrDict]:
     """The affinity of this job: `cuda_idx`, `all_cpus`, `workers_cpus`, ..., as affinity_from_code gives it.
 
-    CPU numbers are those of the code, not of the machine: the process is pinned already. `cuda_idx` counts
-    among the GPUs that the job sees, under Hydra those of its slot: `torch.cuda.set_device(cuda_idx)` is
-    right wherever the job runs.
+    CPU numbers are the machine's, so that workers can be bound to them; those of the code where jobs are not
+    pinned. `cuda_idx` counts among the GPUs that the job sees, under Hydra those of its slot:
+    `torch.cuda.set_device(cuda_idx)` is right wherever the job runs.
 
     A process that no launcher of exptools started may use the whole machine, and gets
     full_resource_affinity().
@@ -25,21 +25,24 @@ def affinity() -> AttrDict | list[AttrDict]:
     if code is None:
         return full_resource_affinity()
     found = affinity_from_code(code)
-    if MASKED not in os.environ:
-        return found
-    seen = {index: place for place, index in enumerate(sorted(set(cuda_indices(found))))}
-    return _renumbered(found, seen)  # type: ignore[no-any-return]
+    pairs = [pair.split(":") for pair in os.environ.get(NUMBERS, "").split(",") if pair]
+    cpus = {int(ours): int(machines) for ours, machines in pairs}
+    gpus = sorted(set(cuda_indices(found))) if os.environ.get(MASKED) else ()
+    return _renumbered(found, cpus, {index: place for place, index in enumerate(gpus)})  # type: ignore[no-any-return]
 
 
-def _renumbered(value: Any, seen: Mapping[int, int]) -> Any:
-    """`value` with every cuda_idx in it as its place among the GPUs that are seen."""
+def _renumbered(value: Any, cpus: Mapping[int, int], gpus: Mapping[int, int]) -> Any:
+    """An affinity with every CPU in it, and every cuda_idx, under the number that holds in this job."""
     if isinstance(value, list):
-        return [_renumbered(inner, seen) for inner in value]
+        return [_renumbered(inner, cpus, gpus) for inner in value]
+    if isinstance(value, tuple):
+        return tuple(_renumbered(inner, cpus, gpus) for inner in value)
     if not isinstance(value, AttrDict):
-        return value
-    return AttrDict(
-        {
-            key: seen.get(inner, inner) if key == "cuda_idx" else _renumbered(inner, seen)
-            for key, inner in value.items()
-        }
-    )
+        return cpus.get(value, value) if type(value) is int else value
+    return AttrDict({key: _renumbered_part(key, inner, cpus, gpus) for key, inner in value.items()})
+
+
+def _renumbered_part(key: str, value: Any, cpus: Mapping[int, int], gpus: Mapping[int, int]) -> Any:
+    if key == "cuda_idx":
+        return gpus.get(value, value)
+    return value if key.endswith("torch_threads") else _renumbered(value, cpus, gpus)

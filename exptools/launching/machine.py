@@ -25,11 +25,13 @@ __all__ = [
     "Core",
     "Gpu",
     "arrange",
+    "can_pin",
     "cores",
     "cpu_quota",
     "describe",
     "gpus",
     "hyperthread_offset",
+    "mask",
     "n_socket",
     "n_usable_cores",
     "physical",
@@ -117,6 +119,11 @@ def arrange(cores: Sequence[Core], wanted_nodes: Mapping[int, int | None]) -> tu
 
 def _first_on(node: int | None, cores: Iterable[Core]) -> Core | None:
     return None if node is None else next((core for core in cores if core.node == node), None)
+
+
+def mask() -> tuple[int, ...] | None:
+    """The logical CPUs that this process runs on; None where the system does not tell."""
+    return _mask() if hasattr(os, "sched_getaffinity") else None
 
 
 def _mask(allowed: Iterable[int] | None = None) -> tuple[int, ...]:
@@ -254,6 +261,11 @@ def _origin(root: Path, allowed: Iterable[int] | None = None) -> str:
     quota = cpu_quota(root)
     limit = "none" if quota is None else f"{quota:g} CPUs"
     return f"affinity mask {_ranges(_mask(allowed))} of {n_cpu} CPUs; cgroup quota {limit}"
+
+
+def can_pin() -> bool:
+    """Whether a process can be bound to CPUs here: this one is bound to those that it has."""
+    return hasattr(os, "sched_setaffinity") and pin(_mask()) is not None
 
 
 def pin(cpus: Iterable[int]) -> tuple[int, ...] | None:

@@ -102,11 +102,23 @@ def _after_the_options(words: list[str]) -> list[str]:
 def restore(main: MainModule) -> None:
     """Import the script of the launching process as `__main__` of this one.
 
-    A script without a guard around its call of main() is imported up to that call, and works.
+    A script without a guard around its call of main() is imported up to that call, and works. It is imported
+    once, however many jobs this process runs.
 
     Raises:
         LaunchError: the script caught what ends its import there, and failed.
     """
+    global _restored
+    if _restored == main:
+        return
+    _import(main)
+    _restored = main
+
+
+_restored: MainModule | None = None
+
+
+def _import(main: MainModule) -> None:
     if main.module is not None:
         spec = importlib.util.find_spec(main.module)
     elif main.path is not None:

@@ -76,9 +76,10 @@ def dry_run(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     lines += [f"  {num:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for num, where, what in rows]
     lines.append(f"on {len(slots)} slot{'s' * (len(slots) != 1)}, each job on the first that is free:")
     for slot in slots:
+        shown = [(k, v) for k, v in slot.environment().items() if v or not k.startswith("EXPTOOLS_")]
         cpus = f"CPUs {','.join(map(str, slot.cpus))}" if slot.pin else "not pinned"
         lines.append(f"  slot {slot.number}  {cpus}")
-        lines += [f"    {name}={value}" for name, value in slot.environment().items()]
+        lines += [f"    {name}={value}" for name, value in shown]
     return "\n".join(lines)
 
 

@@ -34,13 +34,15 @@ class Policy:
 
     timeout_s: a job that takes longer is stopped. retries: how often a job that did not complete runs again.
     max_failures: after so many jobs that did not complete no other is begun. stagger_s: between two starts.
-    start: fork or spawn. modules: what the process imports that jobs are forked from; None: what this has.
+    engine: local or joblib. start: fork or spawn. modules: what the process imports that jobs are forked
+    from; None: what this has.
     """
 
     timeout_s: float | None = None
     retries: int = 0
     max_failures: int | None = None
     stagger_s: float = 0.0
+    engine: str = "local"
     start: str = "spawn"
     modules: tuple[str, ...] | None = None
 
@@ -83,6 +85,7 @@ def check(given: Mapping[str, Any]) -> Settings:
             retries=values["retries"],
             max_failures=1 if values["fail_fast"] else values["max_failures"],
             stagger_s=values["stagger_s"],
+            engine=values["engine"],
             start=values["start"],
             modules=None if values["preload"] == "auto" else tuple(values["preload"]),
         ),
@@ -108,7 +111,11 @@ def _complaints(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_words(values: Mapping[str, Any]) -> Iterator[str]:
-    start, preload = values["start"], values["preload"]
+    engine, start, preload = values["engine"], values["start"], values["preload"]
+    if engine not in ("local", "joblib"):
+        yield f"engine={engine} must be local or joblib"
+    if engine == "joblib" and (start, preload) != (LauncherConf.start, LauncherConf.preload):
+        yield f"start={start} and preload={preload} are for engine=local; engine=joblib keeps its processes"
     if start not in ("fork", "spawn"):
         yield f"start={start} must be fork or spawn"
     is_list = isinstance(preload, Sequence) and not isinstance(preload, str)

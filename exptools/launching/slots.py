@@ -20,6 +20,7 @@ from exptools.launching.affinity import (
     get_n_run_slots,
     prepend_run_slot,
     quick_affinity_code,
+    remove_run_slot,
 )
 
 JobT = TypeVar("JobT")
@@ -30,7 +31,8 @@ ResultT = TypeVar("ResultT")
 class Slot:
     """A place where one job at a time runs.
 
-    cpus: the logical CPUs of this machine that a job is bound to, if pin; else empty.
+    cpus: the logical CPUs of this machine that a job is bound to, if pin; else empty. numbers: for each CPU
+    of the code this machine's.
     gpus: the entries of gpu_variable; None where the machine has none. n_threads: how many threads numerical
     libraries may start.
     """
@@ -42,6 +44,7 @@ class Slot:
     gpus: tuple[str, ...] | None
     n_threads: int
     gpu_variable: str = "CUDA_VISIBLE_DEVICES"
+    numbers: tuple[tuple[int, int], ...] = ()
 
     def environment(self, *, mask_gpus: bool = True) -> dict[str, str]:
         """The variables that a job on this slot gets before anything is imported.
@@ -50,7 +53,9 @@ class Slot:
         cuda_idx.
         """
         threads = dict.fromkeys(THREAD_VARIABLES, str(self.n_threads))
-        environment = {**threads, "EXPTOOLS_AFFINITY_CODE": self.affinity_code}
+        numbers = ",".join(f"{ours}:{machines}" for ours, machines in self.numbers)
+        # Empty ones too: this process may be a job itself.
+        environment = {**threads, "EXPTOOLS_AFFINITY_CODE": self.affinity_code, NUMBERS: numbers, MASKED: ""}
         if self.gpus is None:
             return environment
         environment["CUDA_DEVICE_ORDER"] = os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -59,7 +64,8 @@ class Slot:
         return environment
 
 
-MASKED = "EXPTOOLS_GPUS_MASKED"  # set where a job sees only the GPUs of its slot
+MASKED = "EXPTOOLS_GPUS_MASKED"  # 1 where a job sees only the GPUs of its slot
+NUMBERS = "EXPTOOLS_CPU_NUMBERS"  # this machine's number for each CPU of the code, if the job is pinned
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -215,26 +221,60 @@ def _n_wanted(n_parallel: int | None, n_core: int, n_context: int, n_jobs: int |
 
 
 def _slots(code: str, cores: Sequence[machine.Core], gpus: Sequence[machine.Gpu]) -> tuple[Slot, ...]:
-    return tuple(_slot(number, code, cores, gpus) for number in range(get_n_run_slots(code)))
-
-
-def _slot(number: int, code: str, cores: Sequence[machine.Core], gpus: Sequence[machine.Gpu]) -> Slot:
-    slot_code = prepend_run_slot(number, code)
-    affinities = _as_list(affinity_from_code(slot_code))
     parts = decode_affinity(code)
     offset = parts.get("hto", parts["cpu"])  # rlpyt's: siblings follow the cores, unless it is said otherwise
+    codes = [prepend_run_slot(number, code) for number in range(get_n_run_slots(code))]
+    affinities = [_as_list(affinity_from_code(slot_code)) for slot_code in codes]
+    wishes = {_core(cpu, offset): node for cpu, node in _wanted_nodes(affinities, gpus).items()}
+    near = machine.arrange(cores, wishes)
+    return tuple(
+        _slot(number, code, offset, affinities[number], near, gpus) for number, code in enumerate(codes)
+    )
+
+
+def _core(cpu: int, offset: int) -> int:
+    """The core that a CPU of a code belongs to."""
+    return cpu - offset if cpu >= offset > 0 else cpu
+
+
+def _wanted_nodes(affinity: Any, gpus: Sequence[machine.Gpu]) -> dict[int, int | None]:
+    """For each CPU of an affinity, or of many, the NUMA node of the GPU that it works for, where it is known.
+
+    Samplers without a GPU want the node of the optimizers' GPUs, if these are on one.
+    """
+    wanted: dict[int, int | None] = {}
+    if isinstance(affinity, Mapping):
+        nodes = {gpus[i].node for i in cuda_indices(affinity) if i < len(gpus)}
+        if len(nodes) == 1:
+            wanted = dict.fromkeys(affinity.get("all_cpus", affinity.get("cpus", ())), nodes.pop())
+        affinity = list(affinity.values())
+    if isinstance(affinity, list):
+        for part in affinity:
+            wanted |= _wanted_nodes(part, gpus)
+    return wanted
+
+
+def _slot(
+    number: int,
+    slot_code: str,
+    offset: int,
+    affinities: Sequence[Any],
+    cores: Sequence[machine.Core],
+    gpus: Sequence[machine.Gpu],
+) -> Slot:
     named = [cpu for affinity in affinities for cpu in affinity["all_cpus"]]
     pin = all(affinity["set_affinity"] for affinity in affinities)
-    cpus = machine.physical(named, cores, offset) if pin else ()
-    n_cores = len({cpu - offset if cpu >= offset > 0 else cpu for cpu in named})
+    numbers = [(cpu, *machine.physical((cpu,), cores, offset)) for cpu in dict.fromkeys(named) if pin]
+    n_cores = len({_core(cpu, offset) for cpu in named})
     return Slot(
         number=number,
         affinity_code=slot_code,
-        cpus=cpus,
+        cpus=tuple(dict.fromkeys(cpu for _, cpu in numbers)),
         pin=pin,
-        gpus=_entries(affinities, gpus, code),
+        gpus=_entries(affinities, gpus, remove_run_slot(slot_code)[1]),
         n_threads=max(1, n_cores),
         gpu_variable=_gpu_variable(gpus),
+        numbers=tuple(numbers),
     )
 
 

@@ -14,8 +14,9 @@ from types import FrameType
 from typing import Any
 
 from exptools import rundir
-from exptools.launching import report
-from exptools.launching.engines.local import LocalEngine, end_without
+from exptools.launching import machine, report
+from exptools.launching.engines.base import Engine, end_without
+from exptools.launching.engines.local import LocalEngine
 from exptools.launching.job import Job, Outcome
 from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
@@ -41,9 +42,10 @@ def run_all(
         SystemExit: SIGINT, SIGTERM or SIGHUP came; the jobs that ran were ended in order, no other was begun.
     """
     outcomes: dict[int, Outcome] = {}
+    if any(slot.pin for slot in slots) and not machine.can_pin():
+        log.warning(_UNPINNED)
     with tempfile.TemporaryDirectory(prefix="exptools-") as scratch, contextlib.ExitStack() as stack:
-        preload = policy.preload() if len(jobs) > 1 else None
-        engine = LocalEngine(shared, Path(scratch), policy.timeout_s, preload)
+        engine = _engine(policy, shared, Path(scratch), len(jobs))
         stack.callback(engine.close)
         attempts, limit = _Attempts(engine, policy.retries, log), _FailureLimit(policy.max_failures)
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
@@ -59,6 +61,19 @@ def run_all(
         raise SystemExit(128 + signals[0])
     _end_the_rest(jobs, outcomes, f"max_failures={policy.max_failures} was reached")
     return [outcomes[i] for i in range(len(jobs))]
+
+
+_UNPINNED = (
+    "this system cannot bind processes to cores: jobs may wander, with the threads that their slots allow"
+)
+
+
+def _engine(policy: Policy, shared: bytes, scratch: Path, n_jobs: int) -> Engine:
+    if policy.engine == "joblib":
+        from exptools.launching.engines.joblib import JoblibEngine
+
+        return JoblibEngine(shared, scratch, policy.timeout_s)
+    return LocalEngine(shared, scratch, policy.timeout_s, policy.preload() if n_jobs > 1 else None)
 
 
 class _FailureLimit:
@@ -88,7 +103,7 @@ class _FailureLimit:
 class _Attempts:
     """Runs a job, and again if it did not complete; each attempt in the same directory."""
 
-    def __init__(self, engine: LocalEngine, retries: int, log: logging.Logger) -> None:
+    def __init__(self, engine: Engine, retries: int, log: logging.Logger) -> None:
         self._engine = engine
         self._retries = retries
         self._log = log
@@ -108,7 +123,7 @@ class _Attempts:
 
 def _follow(
     pool: SlotPool[Job, Outcome],
-    engine: LocalEngine,
+    engine: Engine,
     jobs: Sequence[Job],
     outcomes: dict[int, Outcome],
     log: logging.Logger,

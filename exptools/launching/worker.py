@@ -34,21 +34,25 @@ def main(pipe: int | None = None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `command &` ignores it
     pipe = int(sys.argv[1]) if pipe is None else pipe
     spec = Spec(**json.loads(_read_line(pipe)))
-    pinned = machine.pin(spec.cpus) if spec.cpus is not None else None
+    if spec.cpus is not None:
+        machine.pin(spec.cpus)
+    lifeline = threading.Thread(target=die_with_launcher, args=(pipe,), name="exptools-lifeline", daemon=True)
+    lifeline.start()
+    sys.exit(run(spec))
+
+
+def run(spec: Spec) -> int:
+    """Run a job, whose status tells everything of it; the exit code for a process of its own."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     life = lifecycle.begin(
         spec.run_dir,
         attempt=spec.attempt,
         slot=spec.slot,
         affinity_code=spec.affinity_code,
-        cpus=pinned,
+        cpus=machine.mask() if spec.cpus is not None else None,
         gpus=tuple(spec.gpus) if spec.gpus is not None else None,
     )
-    lifeline = threading.Thread(
-        target=_die_with_launcher, args=(pipe, life), name="exptools-lifeline", daemon=True
-    )
-    lifeline.start()
-    sys.exit(_run(spec, life))
+    return _run(spec, life)
 
 
 def _read_line(pipe: int) -> bytes:
@@ -61,17 +65,26 @@ def _read_line(pipe: int) -> bytes:
     return line
 
 
-def _die_with_launcher(pipe: int, life: Lifecycle) -> None:
-    os.read(pipe, 1)  # returns at the end of the pipe: the launcher is gone, however it went
-    os.killpg(0, signal.SIGTERM)  # this process leads the group of all that the job started
+def die_with_launcher(pipe: int) -> None:
+    """Wait until the launcher is gone, however it went, and end this process and all that the job started."""
+    os.read(pipe, 1)  # returns at the end of the pipe
+    os.killpg(0, signal.SIGTERM)  # this process leads the group
     time.sleep(GRACE_S)
     # Still here: the job ignores it, or is inside C code, where no handler of Python's can run.
-    life.end(
-        Ending(
-            State.INTERRUPTED, -signal.SIGKILL, "the launcher was gone, and the job did not end by SIGTERM"
-        )
-    )
+    life = lifecycle.running()
+    if life is not None:
+        late = "the launcher was gone, and the job did not end by SIGTERM"
+        life.end(Ending(State.INTERRUPTED, -signal.SIGKILL, late))
     os.killpg(0, signal.SIGKILL)
+
+
+def reseed() -> None:
+    """New random numbers, as a process that is started anew has them."""
+    import random
+
+    random.seed()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
 
 
 def _run(spec: Spec, life: Lifecycle) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import pytest
 from conftest import clean_environment
 
 APP = """
@@ -35,6 +36,10 @@ def main(cfg):
 if __name__ == "__main__":
     main()
 """
+
+
+# Words for the command line.
+ENGINES = pytest.mark.parametrize("engine", [[], ["hydra.launcher.engine=joblib"]], ids=["local", "joblib"])
 
 
 def write_app(tmp_path: Path, body: str, template: str = APP) -> Path:

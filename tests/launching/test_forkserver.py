@@ -177,6 +177,6 @@ def test_a_job_that_is_killed_after_its_server_is_failed(tmp_path: Path, python:
     ended = status(tmp_path / "out" / "0")
     assert (ended["state"], ended["error"]) == (
         "FAILED",
-        "how it ended is not known: the process that it was forked from died",
+        "how it ended is not known: the process that started it died",
     )
     assert status(tmp_path / "out" / "1")["state"] == "COMPLETED"

@@ -1,4 +1,4 @@
-"""Hydra's own tests of launchers, on `hydra/launcher=exptools`."""
+"""Hydra's own tests of launchers, on `hydra/launcher=exptools`, with each engine."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ def test_hydra_finds_the_plugin() -> None:
     assert ExptoolsLauncher.__name__ in found
 
 
-@mark.parametrize(("launcher_name", "overrides"), [("exptools", [])])
+JOBLIB = "hydra.launcher.engine=joblib"
+
+
+@mark.parametrize(("launcher_name", "overrides"), [("exptools", []), ("exptools", [JOBLIB])])
 class TestExptoolsLauncher(LauncherTestSuite):
     """One sweep at a time."""
 
 
 @mark.parametrize(
     ("launcher_name", "overrides"),
-    [("exptools", ["hydra.sweeper.max_batch_size=2", "hydra.launcher.n_parallel=1"])],
+    [
+        ("exptools", ["hydra.sweeper.max_batch_size=2", "hydra.launcher.n_parallel=1"]),
+        ("exptools", ["hydra.sweeper.max_batch_size=2", JOBLIB]),
+    ],
 )
 class TestExptoolsLauncherInBatches(BatchedSweeperTestSuite):
     """A sweep in several batches."""
@@ -35,7 +41,10 @@ class TestExptoolsLauncherInBatches(BatchedSweeperTestSuite):
 
 @mark.parametrize(
     ("task_launcher_cfg", "extra_flags"),
-    [({}, ["-m", "hydra/launcher=exptools"])],
+    [
+        ({}, ["-m", "hydra/launcher=exptools"]),
+        ({}, ["-m", "hydra/launcher=exptools", JOBLIB]),
+    ],
 )
 class TestExptoolsLauncherIntegration(IntegrationTestSuite):
     """Whole commands."""

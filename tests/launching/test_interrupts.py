@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 from conftest import Command, clean_environment, read_progress
-from sweeps import gone, running, said_by, start, states, status, wait_until, write_app
+from sweeps import ENGINES, gone, running, said_by, start, states, status, wait_until, write_app
 
 
+@ENGINES
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupting_the_launcher_ends_its_jobs_in_order(tmp_path: Path, number: int, code: int) -> None:
+def test_interrupting_the_launcher_ends_its_jobs_in_order(
+    tmp_path: Path, number: int, code: int, engine: list[str]
+) -> None:
     app = write_app(
         tmp_path,
         """
@@ -27,7 +30,15 @@ def test_interrupting_the_launcher_ends_its_jobs_in_order(tmp_path: Path, number
         """,
     )
     launcher = subprocess.Popen(
-        [sys.executable, str(app), "-m", "x=0,1,2,3", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=2"],
+        [
+            sys.executable,
+            str(app),
+            "-m",
+            "x=0,1,2,3",
+            "hydra.sweep.dir=out",
+            *engine,
+            "hydra.launcher.n_parallel=2",
+        ],
         cwd=tmp_path,
         env=clean_environment(),
         stdout=subprocess.PIPE,
@@ -50,10 +61,13 @@ def test_interrupting_the_launcher_ends_its_jobs_in_order(tmp_path: Path, number
     assert [row[2] for row in read_progress(out / "0")] == ["x", "0.0"]
 
 
-def test_when_the_launcher_is_killed_its_jobs_end_with_their_files_closed(tmp_path: Path) -> None:
+@ENGINES
+def test_when_the_launcher_is_killed_its_jobs_end_with_their_files_closed(
+    tmp_path: Path, engine: list[str]
+) -> None:
     app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0)\nprint('ready')\ntime.sleep(300)")
     launcher = subprocess.Popen(
-        [sys.executable, str(app), "-m", "x=5", "hydra.sweep.dir=out"],
+        [sys.executable, str(app), "-m", "x=5", "hydra.sweep.dir=out", *engine],
         cwd=tmp_path,
         env=clean_environment(),
         stdout=subprocess.DEVNULL,
@@ -71,10 +85,11 @@ def test_when_the_launcher_is_killed_its_jobs_end_with_their_files_closed(tmp_pa
     assert [row[2] for row in read_progress(run)] == ["x", "5.0"]
 
 
-def test_what_a_job_leaves_behind_is_ended(tmp_path: Path, python: Command) -> None:
+@ENGINES
+def test_what_a_job_leaves_behind_is_ended(tmp_path: Path, python: Command, engine: list[str]) -> None:
     app = write_app(tmp_path, 'print(__import__("subprocess").Popen(["sleep", "300"]).pid)')
 
-    python(app, "-m", "x=0", "hydra.sweep.dir=out")
+    python(app, "-m", "x=0", "hydra.sweep.dir=out", *engine)
 
     wait_until(lambda: gone(int((tmp_path / "out" / "0" / "stdout.log").read_text())))
 
@@ -138,8 +153,11 @@ def test_a_job_in_c_code_ends_with_a_launcher_that_was_killed(tmp_path: Path) ->
     assert status(run)["error"] == "the launcher was gone, and the job did not end by SIGTERM"
 
 
+@ENGINES
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_at_once_what_does_not_listen(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_second_signal_ends_at_once_what_does_not_listen(
+    tmp_path: Path, number: signal.Signals, engine: list[str]
+) -> None:
     app = write_app(
         tmp_path,
         """
@@ -149,7 +167,7 @@ def test_a_second_signal_ends_at_once_what_does_not_listen(tmp_path: Path, numbe
         time.sleep(300)
         """,
     )
-    launcher = start(app, "x=0,1,2", "hydra.launcher.n_parallel=1")
+    launcher = start(app, "x=0,1,2", "hydra.launcher.n_parallel=1", *engine)
     run = tmp_path / "out" / "0"
     wait_until(lambda: said_by(run) == "deaf\n")
     pid = status(run)["pid"]

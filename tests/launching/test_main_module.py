@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 from conftest import Command
-from sweeps import APP, said_by, write_app
+from sweeps import APP, ENGINES, said_by, write_app
 
 NO_GUARD = APP[: APP.index("if __name__")] + "main()\n"
 
 
+@ENGINES
 @pytest.mark.parametrize("template", [APP, NO_GUARD], ids=["guarded", "without a guard"])
-def test_the_users_script_is_the_real_main_of_a_job(tmp_path: Path, python: Command, template: str) -> None:
+def test_the_users_script_is_the_real_main_of_a_job(
+    tmp_path: Path, python: Command, template: str, engine: list[str]
+) -> None:
     app = write_app(
         tmp_path,
         """
@@ -31,7 +34,7 @@ def test_the_users_script_is_the_real_main_of_a_job(tmp_path: Path, python: Comm
     if template is NO_GUARD:  # a spawned child imports the script: without a guard that is Hydra again
         app.write_text(app.read_text().replace('("fork", "spawn")', '("fork",)'))
 
-    done = python(app, "-m", "x=3,4", "hydra.sweep.dir=out")
+    done = python(app, "-m", "x=3,4", "hydra.sweep.dir=out", *engine)
 
     logs = "".join((tmp_path / "out" / str(i) / "stdout.log").read_text() for i in range(2))
     assert done.returncode == 0, done.stdout + done.stderr + logs

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, read_progress
-from sweeps import said_by, states, status, write_app
+from conftest import Command, clean_environment, read_progress
+from sweeps import ENGINES, said_by, states, status, write_app
 
 from exptools.configs import LauncherConf
 from exptools.errors import LaunchError
@@ -17,10 +20,13 @@ from exptools.launching.settings import check
 from exptools.launching.slots import Slot, SlotPool
 
 
-def test_a_job_that_takes_too_long_is_stopped_and_the_others_go_on(tmp_path: Path, python: Command) -> None:
+@ENGINES
+def test_a_job_that_takes_too_long_is_stopped_and_the_others_go_on(
+    tmp_path: Path, python: Command, engine: list[str]
+) -> None:
     app = write_app(tmp_path, "logger.log_scalar('x', cfg.x, 0); time.sleep(300 if cfg.x == 1 else 0)")
 
-    done = python(app, "-m", "x=0,1,2", "hydra.launcher.timeout_s=4", "hydra.sweep.dir=out")
+    done = python(app, "-m", "x=0,1,2", "hydra.launcher.timeout_s=4", "hydra.sweep.dir=out", *engine)
 
     assert done.returncode == 1
     assert states(tmp_path / "out") == ["COMPLETED", "TIMEOUT", "COMPLETED"]
@@ -53,10 +59,13 @@ FLAKY = """
 """
 
 
-def test_a_job_that_failed_runs_again_and_nothing_is_lost(tmp_path: Path, python: Command) -> None:
+@ENGINES
+def test_a_job_that_failed_runs_again_and_nothing_is_lost(
+    tmp_path: Path, python: Command, engine: list[str]
+) -> None:
     app = write_app(tmp_path, FLAKY)
 
-    done = python(app, "-m", "x=1", "hydra.launcher.retries=3", "hydra.sweep.dir=out")
+    done = python(app, "-m", "x=1", "hydra.launcher.retries=3", "hydra.sweep.dir=out", *engine)
 
     run = tmp_path / "out" / "0"
     assert done.returncode == 0, done.stdout
@@ -102,6 +111,28 @@ def test_after_enough_failures_no_other_job_is_begun(
     assert f"max_failures={failures} is reached: no further job is begun" in done.stdout
     assert f"  {6 - begun} more were not begun: max_failures={failures} was reached\n" in done.stdout
     assert status(tmp_path / "out" / "5")["error"] == f"not begun: max_failures={failures} was reached"
+
+
+def test_a_job_knows_its_cpus_by_the_machines_numbers(tmp_path: Path) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    if cpu == 0:
+        pytest.skip("this process may use CPU 0 only, which has one number everywhere")
+    app = write_app(tmp_path, "import exptools; print(exptools.affinity(), os.sched_getaffinity(0))")
+
+    done = subprocess.run(
+        [sys.executable, str(app), "-m", "x=1", "hydra.sweep.dir=out"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, [cpu]),
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    said = said_by(tmp_path / "out" / "0")
+    assert f"'all_cpus': ({cpu},)" in said
+    assert f"'workers_cpus': (({cpu},),)" in said
+    assert f"{{{cpu}}}" in said
 
 
 def test_starts_are_at_least_so_far_apart(tmp_path: Path, python: Command) -> None:

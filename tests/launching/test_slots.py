@@ -106,6 +106,30 @@ def test_several_gpus_a_job(has: Machine) -> None:
     assert [s.gpus for s in make_slots("8cpu_4gpu_2gpr")] == [("0", "1"), ("2", "3")]
 
 
+def test_the_slot_of_a_gpu_gets_cores_of_its_numa_node(monkeypatch: Any, has: Machine) -> None:
+    has(8, "0,1,2,3")
+    cores = tuple(Core((k, k + 8), k // 4, k // 4) for k in range(8))
+    crossed = tuple(Gpu(str(k), node, "NVML") for k, node in enumerate((1, 0, None, 1)))
+    monkeypatch.setattr(machine, "usable_cores", lambda *_: cores)
+    monkeypatch.setattr(machine, "gpus", lambda *_: crossed)
+
+    slots = make_slots("8cpu_4gpu")
+
+    assert [slot.cpus for slot in slots] == [(4, 5, 12, 13), (2, 3, 10, 11), (0, 1, 8, 9), (6, 7, 14, 15)]
+    assert [slot.gpus for slot in slots] == [("0",), ("1",), ("2",), ("3",)]
+
+
+def test_optimizers_and_samplers_each_stay_near_their_gpu(monkeypatch: Any, has: Machine) -> None:
+    has(8, "0,1")
+    cores = tuple(Core((k,), k // 4, k // 4) for k in range(8))
+    monkeypatch.setattr(machine, "usable_cores", lambda *_: cores)
+    monkeypatch.setattr(machine, "gpus", lambda *_: (Gpu("0", 1, "NVML"), Gpu("1", 0, "NVML")))
+
+    (slot,) = make_slots("8cpu_2gpu_0hto_1ass_1sgr")  # core 0 optimizes on GPU 0; 1 to 7 sample on GPU 1
+
+    assert slot.cpus == (4, 1, 2, 3, 0, 5, 6, 7)
+
+
 def test_a_code_without_pinning_may_name_more_cores_than_there_are(has: Machine) -> None:
     has(2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from textwrap import dedent
 
 import pytest
 from conftest import HYDRA_IS_1_3, Command, clean_environment, read_progress
-from sweeps import APP, said_by, start, states, status, wait_until, write_app
+from sweeps import APP, ENGINES, said_by, start, states, status, wait_until, write_app
 
 from exptools import rundir
 
 
-def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> None:
+@ENGINES
+def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command, engine: list[str]) -> None:
     app = write_app(
         tmp_path,
         """
@@ -30,7 +32,7 @@ def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> N
         """,
     )
 
-    done = python(app, "-m", "x=0,1,2,3,4,5", "hydra.sweep.dir=out")
+    done = python(app, "-m", "x=0,1,2,3,4,5", "hydra.sweep.dir=out", *engine)
 
     out = tmp_path / "out"
     assert done.returncode == 1
@@ -42,7 +44,7 @@ def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> N
         "    FAILED: ValueError: boom on purpose",
         f"    {out}/2/stdout.log",
         "  #4 x=4",
-        "    FAILED: killed by SIGKILL (probably out of memory)",
+        f"    FAILED: {status(out / '4')['error']}",
         f"    {out}/4/stdout.log",
         f"to go on: exptools-resume {out}",
     ]
@@ -50,8 +52,37 @@ def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> N
         assert "Traceback" not in done.stderr
     assert "raise ValueError" in (out / "2" / "stdout.log").read_text()
     assert status(out / "4")["exit_code"] == -signal.SIGKILL
+    assert status(out / "4")["error"].startswith("killed by SIGKILL (probably out of memory")
 
 
+@pytest.mark.parametrize("begun", ["fork", "spawn"])
+def test_a_job_that_ran_out_of_memory_tells_how_much_it_had(
+    tmp_path: Path, python: Command, begun: str
+) -> None:
+    app = write_app(tmp_path, "much = b'x' * (300 << 20)\nos.kill(os.getpid(), signal.SIGKILL)")
+
+    python(app, "-m", "x=1,2", "hydra.sweep.dir=out", f"hydra.launcher.start={begun}")
+
+    said = status(tmp_path / "out" / "0")["error"]
+    found = re.fullmatch(r"killed by SIGKILL \(probably out of memory; it had up to (\d+) MiB\)", said)
+    assert found is not None, said
+    assert 300 < int(found[1]) < 900
+
+
+def test_a_system_that_cannot_pin_still_limits_the_threads(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os\ndel os.sched_setaffinity, os.sched_getaffinity")
+    app = write_app(tmp_path, "print(os.environ['OMP_NUM_THREADS'])")
+
+    done = python(app, "-m", "x=1", "hydra.sweep.dir=out", PYTHONPATH=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    told = "this system cannot bind processes to cores; jobs only start no more threads than their slots have"
+    assert done.stdout.count(told) == 1
+    assert int(said_by(tmp_path / "out" / "0")) == os.cpu_count()
+    assert "cpus" not in status(tmp_path / "out" / "0")
+
+
+@ENGINES
 @pytest.mark.parametrize(
     ("body", "state", "exit_code", "error"),
     [
@@ -66,11 +97,17 @@ def test_two_of_six_fail_and_four_complete(tmp_path: Path, python: Command) -> N
     ],
 )
 def test_every_way_out_has_its_state_and_keeps_the_log(
-    tmp_path: Path, python: Command, body: str, state: str, exit_code: int, error: str | None
+    tmp_path: Path,
+    python: Command,
+    body: str,
+    state: str,
+    exit_code: int,
+    error: str | None,
+    engine: list[str],
 ) -> None:
     app = write_app(tmp_path, f"logger.log_scalar('x', 1.5, 0)\nlogger.dump()\nprint('said')\n{body}")
 
-    done = python(app, "-m", "x=0", "hydra.sweep.dir=out")
+    done = python(app, "-m", "x=0", "hydra.sweep.dir=out", *engine)
 
     found = status(tmp_path / "out" / "0")
     assert (found["state"], found.get("exit_code"), found.get("error")) == (state, exit_code, error)
@@ -79,7 +116,10 @@ def test_every_way_out_has_its_state_and_keeps_the_log(
     assert "said\n" in (tmp_path / "out" / "0" / "stdout.log").read_text()
 
 
-def test_an_exception_that_cannot_be_sent_is_one_failed_job(tmp_path: Path, python: Command) -> None:
+@ENGINES
+def test_an_exception_that_cannot_be_sent_is_one_failed_job(
+    tmp_path: Path, python: Command, engine: list[str]
+) -> None:
     app = write_app(
         tmp_path,
         """
@@ -92,7 +132,7 @@ def test_an_exception_that_cannot_be_sent_is_one_failed_job(tmp_path: Path, pyth
         """,
     )
 
-    done = python(app, "-m", "x=0,1,2", "hydra.sweep.dir=out")
+    done = python(app, "-m", "x=0,1,2", "hydra.sweep.dir=out", *engine)
 
     assert done.returncode == 1
     assert states(tmp_path / "out") == ["COMPLETED", "FAILED", "COMPLETED"]
@@ -157,10 +197,11 @@ def test_two_jobs_never_share_a_slot_and_a_free_slot_is_taken_at_once(
         assert runs[before]["end"] <= runs[after]["start"]
 
 
-def test_the_files_of_a_sweep(tmp_path: Path, python: Command) -> None:
+@ENGINES
+def test_the_files_of_a_sweep(tmp_path: Path, python: Command, engine: list[str]) -> None:
     app = write_app(tmp_path, "print('out'); print('err', file=sys.stderr); logger.log_scalar('x', cfg.x, 0)")
 
-    python(app, "-m", "x=7,8", "+y=1", "hydra.sweep.dir=out")
+    python(app, "-m", "x=7,8", "+y=1", "hydra.sweep.dir=out", *engine)
 
     out = tmp_path / "out"
     names = {p.name for p in (out / "0").iterdir()}
@@ -185,7 +226,8 @@ def test_the_files_of_a_sweep(tmp_path: Path, python: Command) -> None:
     ]
 
 
-def test_results_come_back_in_order(tmp_path: Path, python: Command) -> None:
+@ENGINES
+def test_results_come_back_in_order(tmp_path: Path, python: Command, engine: list[str]) -> None:
     (tmp_path / "collect.py").write_text(
         dedent("""
         import time
@@ -198,13 +240,13 @@ def test_results_come_back_in_order(tmp_path: Path, python: Command) -> None:
             return cfg.x * 10
 
         hydra = Hydra.create_main_hydra2("t", create_config_search_path(None))
-        overrides = ["+x=0,1,2", "hydra/launcher=exptools", "hydra.sweep.dir=out"]
-        (batch,) = hydra.multirun(None, task, overrides)
+        overrides = ["+x=0,1,2", "hydra/launcher=exptools", "hydra.sweep.dir=out", *engine]
+        (batch,) = hydra.multirun(None, task, overrides + sys.argv[1:])
         print([r.return_value for r in batch])
         """)
     )
 
-    done = python("collect.py")
+    done = python("collect.py", *engine)
 
     assert done.stdout.splitlines()[-1] == "[0, 10, 20]", done.stdout + done.stderr
 
@@ -308,7 +350,7 @@ def test_a_program_that_has_no_file_works_too(tmp_path: Path) -> None:
         if __name__ == "__main__":
             hydra = Hydra.create_main_hydra2("t", create_config_search_path(None))
             overrides = ["+x=3,4", "hydra/launcher=exptools", "hydra.sweep.dir=out"]
-            (batch,) = hydra.multirun(None, task, overrides)
+            (batch,) = hydra.multirun(None, task, overrides + sys.argv[1:])
             print([r.return_value.x for r in batch])
     """)
 
@@ -343,7 +385,7 @@ def test_what_cannot_be_pickled_is_named(tmp_path: Path, python: Command) -> Non
         """)
     )
 
-    done = python("collect.py")
+    done = python("collect.py", *engine)
 
     assert done.returncode == 2
     assert (

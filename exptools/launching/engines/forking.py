@@ -59,6 +59,7 @@ class Forked:
         self.pid = pid
         self.told = threading.Event()
         self.code: int | None = None
+        self.peak_bytes: int | None = None
 
     def wait(self) -> int | None:
         """Wait for its end; its exit code, negative for a signal, or None if the server died before it."""
@@ -162,5 +163,6 @@ class ForkServer:
             else:
                 process = self._started.pop(told["ended"])
                 process.code = os.waitstatus_to_exitcode(told["status"])
+                process.peak_bytes = told["peak_bytes"]
                 process.told.set()
             self._changed.notify_all()

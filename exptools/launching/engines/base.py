@@ -1,0 +1,235 @@
+"""What every engine does with a job: tells its process what to do, watches it, and knows how it ended."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from exptools import lifecycle, rundir
+from exptools.errors import RunDirError
+from exptools.launching import main_module, transport
+from exptools.launching.job import GRACE_S, Job, Outcome, Spec
+from exptools.launching.slots import Slot
+from exptools.lifecycle import Ending
+from exptools.rundir import State, Status
+from exptools.say import say
+
+
+@dataclasses.dataclass(frozen=True)
+class Exit:
+    """How a job's process left the job.
+
+    code: negative for a signal; None if nobody could see it. peak_bytes: the most memory it had, if known.
+    """
+
+    code: int | None
+    peak_bytes: int | None = None
+
+
+class Engine(abc.ABC):
+    """Runs jobs on slots, each in a process that leads a group: signals reach all that a job started."""
+
+    def __init__(self, shared: bytes, scratch: Path, timeout_s: float | None = None) -> None:
+        """shared: what all jobs get, pickled. scratch: a private directory for what passes to and fro.
+
+        timeout_s: a job that takes longer is stopped: SIGTERM, and where that does not help SIGKILL.
+        """
+        self._timeout_s = timeout_s
+        self._scratch = scratch
+        self._shared = scratch / "shared.pkl"
+        self._shared.write_bytes(shared)
+        self._main = main_module.describe()
+        self._lock = threading.Lock()
+        self._running: dict[int, int] = {}  # the groups of the jobs that run, by the jobs' numbers
+        self._interrupted = False
+
+    @abc.abstractmethod
+    def _run(self, job: Job, slot: Slot, spec: Spec, late: threading.Event) -> Exit:
+        """Run the job to its end, within `_running_as` and `_stopped_in_time`."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End what the engine itself has started."""
+
+    def run(self, job: Job, slot: Slot) -> Outcome:
+        """Run `job` on `slot` and wait for its end."""
+        begun = time.monotonic()
+        late = threading.Event()
+        spec = self._spec(job, slot)
+        Path(spec.payload).write_bytes(job.payload)
+        left = self._run(job, slot, spec, late)
+        how = _final(job.run_dir, left, self._interrupted)
+        if late.is_set() and how.state is not State.COMPLETED:
+            how = Ending(State.TIMEOUT, how.exit_code, f"stopped after timeout_s={self._timeout_s:g}")
+            end_without(job.run_dir, how, _status(job.run_dir))
+        returned = _take(job, Path(spec.payload), Path(spec.result))
+        return Outcome(how, returned, time.monotonic() - begun)
+
+    def interrupt(self) -> None:
+        """End all that runs: SIGINT, and where that does not help SIGTERM, then SIGKILL."""
+        with self._lock:
+            self._interrupted = True
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + GRACE_S
+            self._signal_all(number)
+            while self._running and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End all that runs at once."""
+        self._interrupted = True
+        self._signal_all(signal.SIGKILL)
+
+    def _signal_all(self, number: int) -> None:
+        with self._lock:
+            for group in self._running.values():
+                signal_group(group, number)
+
+    def _refuse_if_interrupted(self) -> None:
+        if self._interrupted:
+            raise InterruptedError("the sweep was interrupted before this job began")
+
+    @contextlib.contextmanager
+    def _stopped_in_time(self, group: int, late: threading.Event) -> Iterator[None]:
+        """Stop the group if the block takes longer than the time-out, and say so by `late`."""
+        if self._timeout_s is None:
+            yield
+            return
+
+        def stop(number: int) -> None:
+            late.set()
+            signal_group(group, number)
+
+        timers = [
+            threading.Timer(self._timeout_s, stop, [signal.SIGTERM]),
+            threading.Timer(self._timeout_s + GRACE_S, stop, [signal.SIGKILL]),
+        ]
+        try:
+            for timer in timers:
+                timer.daemon = True
+                timer.start()
+            yield
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+    def _spec(self, job: Job, slot: Slot) -> Spec:
+        return Spec(
+            num=job.num,
+            run_dir=str(job.run_dir),
+            slot=slot.number,
+            affinity_code=slot.affinity_code,
+            cpus=list(slot.cpus) if slot.pin else None,
+            gpus=None if slot.gpus is None else list(slot.gpus),
+            main=dataclasses.asdict(self._main),
+            sys_path=texts(sys.path),
+            argv=sys.argv,
+            original_argv=main_module.original_argv(self._main),
+            shared=str(self._shared),
+            payload=str(self._scratch / f"{job.num}.job"),
+            result=str(self._scratch / f"{job.num}.result"),
+            attempt=job.attempt,
+            script=[job.script[0], slot.affinity_code, *job.script[1:]] if job.script else [],
+        )
+
+
+def texts(path: list[str]) -> list[str]:
+    """sys.path as far as Python's own import reads it: people put Paths in as well."""
+    return [entry for entry in path if isinstance(entry, str)]
+
+
+def signal_group(group: int, number: int) -> None:
+    """Send a signal to a group, if it is still there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def begin_log(job: Job) -> None:
+    """Say in the job's log that a further attempt begins."""
+    if job.attempt > 1:
+        with open(job.run_dir / rundir.STDOUT, "ab") as log:
+            log.write(f"exptools: attempt {job.attempt}\n".encode())
+
+
+def _take(job: Job, payload: Path, result: Path) -> Any:
+    """What the job sent, or None; both files are removed."""
+    payload.unlink(missing_ok=True)
+    try:
+        return transport.loads(result.read_bytes())
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # an exception class that pickles but does not unpickle, say
+        say(f"the return value of job #{job.num} could not be read back ({error!r})")
+        return None
+    finally:
+        result.unlink(missing_ok=True)
+
+
+def _status(run_dir: Path) -> Status | None:
+    try:
+        return rundir.read_status(run_dir)
+    except RunDirError:
+        return None
+
+
+def _final(run_dir: Path, left: Exit, interrupted: bool) -> Ending:
+    """How the run ended: as its own status says, or, if its process could not say, by the exit code."""
+    status = _status(run_dir)
+    if status is not None and status.state.ended:
+        return _as_it_says(status, left.code or 0)
+    how = _unsaid(left, interrupted)
+    end_without(run_dir, how, status)
+    return how
+
+
+def _unsaid(left: Exit, interrupted: bool) -> Ending:
+    if left.code is None:
+        gone = "how it ended is not known: the process that started it died"
+        return Ending(State.FAILED, None, gone)
+    if left.code >= 0:
+        early = f"the process ended with exit code {left.code} before the job returned"
+        return Ending(State.INTERRUPTED if interrupted else State.FAILED, left.code, early)
+    how = lifecycle.by_signal(-left.code)
+    if interrupted:
+        return Ending(State.INTERRUPTED, left.code, f"the sweep was interrupted: {how.error}")
+    if left.code == -signal.SIGKILL:
+        return dataclasses.replace(how, error=f"{how.error} ({_out_of_memory(left.peak_bytes)})")
+    return how
+
+
+def _out_of_memory(peak_bytes: int | None) -> str:
+    peak = "" if peak_bytes is None else f"; it had up to {in_words(peak_bytes)}"
+    return f"probably out of memory{peak}"
+
+
+def in_words(n_bytes: int) -> str:
+    """An amount of memory, for people."""
+    return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.0f} MiB"
+
+
+def _as_it_says(status: Status, code: int) -> Ending:
+    note = status.note
+    if code < 0 and status.state is State.COMPLETED:
+        note = f"{note + '; ' if note else ''}afterwards the process was {lifecycle.by_signal(-code).error}"
+    return Ending(status.state, status.exit_code, status.error, note, status.returned)
+
+
+def end_without(run_dir: Path, how: Ending, status: Status | None = None) -> None:
+    """Write the end of a run whose own process did not."""
+    begun = Status(State.QUEUED) if status is None or status.state is State.QUEUED else status
+    end = dataclasses.replace(
+        begun, state=how.state, exit_code=how.exit_code, error=how.error, note=how.note, end=time.time()
+    )
+    try:
+        rundir.write_status(run_dir, end)
+    except OSError as error:  # a full disk must not take the other jobs along
+        say(f"{run_dir}: status not written ({error.strerror})")
