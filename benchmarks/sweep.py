@@ -33,6 +33,7 @@ OURS = ["hydra/launcher=exptools", "hydra/sweeper=exptools", "hydra.launcher.n_p
 LAUNCHERS = {
     "exptools": OURS,
     "spawned": [*OURS, "hydra.launcher.start=spawn"],
+    "engine=joblib": [*OURS, "hydra.launcher.engine=joblib"],
     "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
     "basic": ["hydra/launcher=basic"],
 }
@@ -61,7 +62,7 @@ def main() -> None:
     ours = seconds(LAUNCHERS["exptools"], jobs, imports)
     for name, settings in LAUNCHERS.items():
         taken = ours if name == "exptools" else seconds(settings, jobs, imports)
-        print(f"{name:10} {taken:8.2f} s {taken / ours:8.2f} x exptools")
+        print(f"{name:13} {taken:8.2f} s {taken / ours:8.2f} x exptools")
 
 
 if __name__ == "__main__":

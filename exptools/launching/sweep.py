@@ -64,7 +64,8 @@ def run_all(
 
 
 _UNPINNED = (
-    "this system cannot bind processes to cores: jobs may wander, with the threads that their slots allow"
+    "this system cannot bind processes to cores: "
+    "jobs may run on any, each with as many threads as its slot has cores"
 )
 
 
