@@ -76,7 +76,7 @@ def test_a_system_that_cannot_pin_still_limits_the_threads(tmp_path: Path, pytho
     done = python(app, "-m", "x=1", "hydra.sweep.dir=out", PYTHONPATH=str(tmp_path))
 
     assert done.returncode == 0, done.stderr
-    told = "cannot bind processes to cores: jobs may run on any, each with as many threads as its slot has cores"
+    told = "this system cannot bind processes to cores: jobs may run on any, each with as many threads as "
     assert done.stdout.count(told) == 1
     assert int(said_by(tmp_path / "out" / "0")) == os.cpu_count()
     assert "cpus" not in status(tmp_path / "out" / "0")
@@ -385,7 +385,7 @@ def test_what_cannot_be_pickled_is_named(tmp_path: Path, python: Command) -> Non
         """)
     )
 
-    done = python("collect.py", *engine)
+    done = python("collect.py")
 
     assert done.returncode == 2
     assert (
