@@ -14,7 +14,7 @@ from typing import Any
 
 from exptools import rundir
 from exptools.errors import LaunchError
-from exptools.launching import report
+from exptools.launching import lines, report
 from exptools.launching.affinity import get_n_run_slots, prepend_run_slot
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import make_slots
@@ -203,4 +203,5 @@ def _log() -> logging.Logger:
         handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)
+    lines.outlive_the_reader(log)
     return log

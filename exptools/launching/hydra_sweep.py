@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
-from exptools.launching import application, main_module, names, report, resume, transport
+from exptools.launching import application, lines, main_module, names, report, resume, transport
 from exptools.launching.composer import Composer
 from exptools.launching.job import Job, Outcome
 from exptools.launching.settings import Settings, check
@@ -66,6 +66,7 @@ def launch(
     main_module.stop_if_importing()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    lines.outlive_the_reader(log)
     checked = check(settings)
     batch = _Batch(context, task_function, config, job_overrides, initial_job_idx)
     sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()

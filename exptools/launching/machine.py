@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from exptools.errors import AffinityError
+from exptools.words import count
 
 __all__ = [
     "Core",
@@ -250,7 +251,7 @@ def _cpu_of(core: Core, thread: int) -> int:
 
 
 def _too_many_cores(core: int, n_core: int, origin: str) -> str:
-    found = f"the code names core {core}, but this process may use {_count(n_core, 'core')} ({origin})"
+    found = f"the code names core {core}, but this process may use {count(n_core, 'core')} ({origin})"
     fewer = "n_socket=1" if core < 0 else f"n_cpu_core={n_core} or less"
     return f"{found}; use {fewer}, or set_affinity=False to divide without pinning"
 
@@ -435,19 +436,15 @@ def describe(environ: Mapping[str, str] = os.environ, sys_root: Root = "/") -> s
     """What was found, and where it was read."""
     found = usable_cores(sys_root)
     n_cpu = sum(len(core.cpus) for core in found)
-    sockets = _count(len({core.socket for core in found}), "socket")
-    on = f"{_count(len(found), 'core')} ({_count(n_cpu, 'CPU')}) on {sockets}"
+    sockets = count(len({core.socket for core in found}), "socket")
+    on = f"{count(len(found), 'core')} ({count(n_cpu, 'CPU')}) on {sockets}"
     return f"{on} ({_origin(Path(sys_root))}); {_describe_gpus(gpus(environ, sys_root))}"
 
 
 def _describe_gpus(found: Sequence[Gpu]) -> str:
     if not found:
         return "no GPU"
-    return f"{_count(len(found), 'GPU')} ({found[0].source}: {', '.join(gpu.id for gpu in found)})"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{count(len(found), 'GPU')} ({found[0].source}: {', '.join(gpu.id for gpu in found)})"
 
 
 # --- small files and lists ----------------------------------------------------------------------------------

@@ -13,21 +13,16 @@ from exptools.errors import LaunchError
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot
 from exptools.rundir import State
+from exptools.words import count
 
 
 def plan(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     """The line in front of a sweep."""
     first = slots[0]
-    cores = f"{len(first.cpus)} CPU{'s' * (len(first.cpus) != 1)}" if first.pin else "unpinned"
-    gpus = f", {len(first.gpus)} GPU{'s' * (len(first.gpus) != 1)}" if first.gpus else ""
-    return (
-        f"Launching {len(jobs)} job{'s' * (len(jobs) != 1)} on {len(slots)} slot{'s' * (len(slots) != 1)} "
-        f"({cores}{gpus} each), sweep output dir: {sweep_dir}"
-    )
-
-
-def _jobs(n: int) -> str:
-    return f"{n} job{'s' * (n != 1)}"
+    cores = count(len(first.cpus), "CPU") if first.pin else "unpinned"
+    gpus = f", {count(len(first.gpus), 'GPU')}" if first.gpus else ""
+    where = f"{count(len(slots), 'slot')} ({cores}{gpus} each)"
+    return f"Launching {count(len(jobs), 'job')} on {where}, sweep output dir: {sweep_dir}"
 
 
 def title(job: Job) -> str:
@@ -56,7 +51,7 @@ def failures(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> str | None:
     bad = [(j, o) for j, o in zip(jobs, outcomes, strict=True) if o.ending.state is not State.COMPLETED]
     if not bad:
         return None
-    lines = [f"{len(bad)} of {_jobs(len(jobs))} did not complete:"]
+    lines = [f"{len(bad)} of {count(len(jobs), 'job')} did not complete:"]
     for job, outcome in bad:
         how, log = outcome.ending, job.run_dir / rundir.STDOUT
         if not never_began(outcome):
@@ -72,9 +67,9 @@ def dry_run(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     rows = [("job", "directory", "overrides")]
     rows += [(f"#{job.num}", _relative(job.run_dir, sweep_dir), title(job).partition(" ")[2]) for job in jobs]
     widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    lines = [f"Would run {_jobs(len(jobs))} in {sweep_dir}; nothing was started or written."]
+    lines = [f"Would run {count(len(jobs), 'job')} in {sweep_dir}; nothing was started or written."]
     lines += [f"  {num:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for num, where, what in rows]
-    lines.append(f"on {len(slots)} slot{'s' * (len(slots) != 1)}, each job on the first that is free:")
+    lines.append(f"on {count(len(slots), 'slot')}, each job on the first that is free:")
     for slot in slots:
         shown = [(k, v) for k, v in slot.environment().items() if v or not k.startswith("EXPTOOLS_")]
         cpus = f"CPUs {','.join(map(str, slot.cpus))}" if slot.pin else "not pinned"

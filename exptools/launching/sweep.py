@@ -8,16 +8,18 @@ import logging
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from exptools import rundir
-from exptools.launching import machine, report
+from exptools.launching import machine, progress, report
 from exptools.launching.engines.base import Engine, end_without
 from exptools.launching.engines.local import LocalEngine
 from exptools.launching.job import Job, Outcome
+from exptools.launching.lines import SEEN_LIVE
 from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
 from exptools.lifecycle import Ending
@@ -49,9 +51,10 @@ def run_all(
         stack.callback(engine.close)
         attempts, limit = _Attempts(engine, policy.retries, log), _FailureLimit(policy.max_failures)
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
-        with _signals_as_events(pool):
+        tally = progress.Tally([report.title(job) for job in jobs], len(slots), time.monotonic())
+        with _signals_as_events(pool), progress.shown(tally, log):
             pool.start(jobs)
-            signals = _follow(pool, engine, jobs, outcomes, log, limit, on_start)
+            signals = _follow(pool, engine, jobs, outcomes, log, limit, tally, on_start)
     if signals:
         _end_the_rest(jobs, outcomes, "the sweep was interrupted")
         completed = sum(o.ending.state is State.COMPLETED for o in outcomes.values())
@@ -129,6 +132,7 @@ def _follow(
     outcomes: dict[int, Outcome],
     log: logging.Logger,
     limit: _FailureLimit,
+    tally: progress.Tally,
     on_start: Callable[[], None],
 ) -> list[int]:
     """Say what happens, and gather the outcomes, until nothing runs; the signals that came."""
@@ -143,12 +147,17 @@ def _follow(
             log.warning("interrupted: ending the jobs that run (interrupt again to kill them)")
             threading.Thread(target=engine.interrupt, name="exptools-interrupt", daemon=True).start()
         elif event.kind == "start" and event.slot is not None:
-            log.info(f"started on slot {event.slot.number}: {report.title(jobs[event.index])}")
+            tally.start(event.index, event.slot, time.monotonic())
+            log.info(
+                f"started on slot {event.slot.number}: {report.title(jobs[event.index])}", extra=SEEN_LIVE
+            )
             on_start()
         elif event.kind == "end":
             job = jobs[event.index]
-            outcomes[event.index] = _outcome(job, event.result)
-            log.info(report.ended(job, outcomes[event.index], len(outcomes), len(jobs)))
+            outcome = outcomes[event.index] = _outcome(job, event.result)
+            tally.end(event.index, outcome.ending.state, time.monotonic())
+            told = report.ended(job, outcome, len(outcomes), len(jobs))
+            log.info(told, extra=None if progress.is_news(outcome) else SEEN_LIVE)
             if limit.is_news() and not signals and len(outcomes) < len(jobs):
                 log.warning(f"max_failures={limit.most} is reached: no further job is begun")
     return signals

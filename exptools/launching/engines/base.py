@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from exptools import lifecycle, rundir
+from exptools import lifecycle, rundir, words
 from exptools.errors import RunDirError
 from exptools.launching import main_module, transport
 from exptools.launching.job import GRACE_S, Job, Outcome, Spec
@@ -207,13 +207,8 @@ def _unsaid(left: Exit, interrupted: bool) -> Ending:
 
 
 def _out_of_memory(peak_bytes: int | None) -> str:
-    peak = "" if peak_bytes is None else f"; it had up to {in_words(peak_bytes)}"
+    peak = "" if peak_bytes is None else f"; it had up to {words.memory(peak_bytes)}"
     return f"probably out of memory{peak}"
-
-
-def in_words(n_bytes: int) -> str:
-    """An amount of memory, for people."""
-    return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.0f} MiB"
 
 
 def _as_it_says(status: Status, code: int) -> Ending:

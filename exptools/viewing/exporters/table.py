@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from exptools import words
 from exptools.viewing import compare
 from exptools.viewing.summary import Column, Kind, Table
 
@@ -17,16 +18,6 @@ _DIGITS = 5  # significant, of a scalar on a terminal; for programs nothing is r
 _WIDEST_KEY = 32
 _NARROWEST_RUN = 6
 _GAP = 2  # spaces between columns; the box draws one of them
-_COLOURS = {
-    "COMPLETED": "green",
-    "RUNNING": "cyan",
-    "QUEUED": "dim",
-    "FAILED": "bold red",
-    "TIMEOUT": "red",
-    "STALE": "yellow",
-    "INTERRUPTED": "yellow",
-    "PREEMPTED": "yellow",
-}
 
 
 def tab_separated(table: Table) -> str:
@@ -69,7 +60,7 @@ def show(table: Table, console: Console) -> Shown:
             max_width=_WIDEST_KEY if table.columns[i].kind is Kind.KEY else None,
         )
     for row in texts:
-        drawn.add_row(*(Text(row[i], style=_COLOURS.get(row[i], "")) for i in fitting))
+        drawn.add_row(*(Text(row[i], style=words.STYLES.get(row[i], "")) for i in fitting))
     console.print(drawn)
     left_out = (c for i, c in enumerate(table.columns) if i not in fitting and c.kind is not Kind.ERROR)
     return Shown(tuple(column.name for column in left_out), whole_names)
@@ -166,22 +157,9 @@ def _raw(column: Column, cell: Any) -> str:
 
 def _nice(column: Column, cell: Any) -> str:
     if column.kind is Kind.DURATION and isinstance(cell, float):
-        return duration(cell)
+        return words.duration(cell)
     return one_line(_scalar(cell) if column.kind is Kind.TAG else compare.text(cell))
 
 
 def _scalar(cell: Any) -> str:
     return f"{cell:.{_DIGITS}g}" if isinstance(cell, float) else compare.text(cell)
-
-
-def duration(seconds: float) -> str:
-    """A duration in at most two units: 0.8 s, 59 s, 1 m 02 s, 2 h 05 m, 3 d 04 h."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if hours == 0:
-        return f"{minutes} m {whole % 60:02d} s"
-    return f"{hours} h {minutes % 60:02d} m" if days == 0 else f"{days} d {hours % 24:02d} h"

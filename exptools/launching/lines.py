@@ -1,0 +1,116 @@
+"""The log's lines on their way to the user: above a live view, or on stderr when nobody reads stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
+
+from exptools.say import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# In a record's `extra`: the live view shows that too.
+SEEN_LIVE = {"exptools_seen_live": True}
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at this stream."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def outlive_the_reader(log: logging.Logger) -> None:
+    """Let what `log` says on stdout go to stderr once that is gone: Ctrl-C ends the tee behind it too."""
+    for handler in _stream_handlers(log):
+        if handler.stream is sys.stdout and not is_terminal(handler.stream):
+            handler.setStream(_OrStderr(sys.stdout))
+
+
+@contextlib.contextmanager
+def above(console: Console, log: logging.Logger) -> Iterator[None]:
+    """Let what goes to the console's terminal meanwhile stand above its live view."""
+    above = _Above(console)
+    handlers = [handler for handler in _stream_handlers(log) if is_terminal(handler.stream)]
+    streams = [handler.stream for handler in handlers]
+    outputs = sys.stdout, sys.stderr
+    for handler in handlers:
+        handler.setStream(above)
+        handler.addFilter(_not_seen_live)
+    sys.stdout, sys.stderr = (above if is_terminal(stream) else stream for stream in outputs)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = outputs
+        for handler, stream in zip(handlers, streams, strict=True):
+            handler.removeFilter(_not_seen_live)
+            handler.setStream(stream)
+
+
+def _stream_handlers(log: logging.Logger | None) -> Iterator[logging.StreamHandler[Any]]:
+    """The handlers that a record of this logger comes to and that write to a stream, but not to a file."""
+    while log is not None:
+        for handler in log.handlers:
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+                yield handler
+        log = log.parent if log.propagate else None
+
+
+def _not_seen_live(record: logging.LogRecord) -> bool:
+    return not any(hasattr(record, name) for name in SEEN_LIVE)
+
+
+class _Above(io.TextIOBase):
+    """A stream onto the terminal of a live view; a line that has come whole is printed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun = ""
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> int:
+        from rich.text import Text
+
+        with self._lock:
+            *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._console.print(Text.from_ansi(line), soft_wrap=True)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return True
+
+
+class _OrStderr(io.TextIOBase):
+    """A stream that goes on as stderr when it takes no more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_read = True
+
+    def write(self, text: str) -> int:
+        if self._is_read:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+                return len(text)
+            except OSError as error:  # a broken pipe, a full disk
+                self._is_read = False
+                # What it still holds must not fail again at the end of the program.
+                nothing = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nothing, self._stream.fileno())
+                os.close(nothing)
+                say(f"stdout takes no more ({error.strerror}); what follows is on stderr")
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        if not self._is_read:
+            sys.stderr.flush()
