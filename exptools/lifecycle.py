@@ -63,6 +63,7 @@ def by_signal(number: int) -> Ending:
 def one_line(error: BaseException, limit: int = 500) -> str:
     """Type and text of an exception on one line of at most `limit` characters."""
     text = " ".join("".join(traceback.format_exception_only(type(error), error)).split())
+    text = text.removeprefix("__mp_main__.")  # the script, as it is called in a job
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
