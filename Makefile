@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := multirun/demo
 
-.PHONY: demo test check format clean
+.PHONY: demo test check matrix format clean
 
 # The environment is made anew for another Python, in another place, and when it was not finished.
 MADE_FOR := $(CURDIR) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>&1)
@@ -29,6 +29,9 @@ demo: $(VENV)/.installed  ## train a small sweep and show what comes out
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(ARGS)
+
+matrix: $(VENV)/.installed  ## the tests with every Python and Hydra that is supported, as far as there is one
+	$(BIN)/python tests/matrix.py $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,0 +1,69 @@
+"""The tests of launching and logging with every Python and every Hydra that exptools supports.
+
+    python tests/matrix.py [PYTEST ARGUMENT...]         (or: make matrix)
+
+Takes the interpreters that are on PATH or that pyenv has. Each pair has an environment of its own in .matrix/, which
+is kept. Prints a line for each pair, and exits with 1 if one failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+HYDRAS = {"1.3": "hydra-core==1.3.8", "1.4": "hydra-core>=1.4.0rc1,<1.5"}
+TESTS = ["tests/launching", "tests/logging", "tests/test_imports.py", "tests/test_configs.py"]
+
+
+def interpreter(version: str) -> str | None:
+    """A Python of this version, or None."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = sorted(pyenv.glob(f"versions/{version}.*/bin/python"))
+    on_path = shutil.which(f"python{version}")
+    if on_path is not None and subprocess.run([on_path, "-c", ""], capture_output=True).returncode == 0:
+        return on_path  # pyenv's own is there for versions that it does not have, too
+    return str(found[-1]) if found else None
+
+
+def environment(python: str, version: str, hydra: str) -> Path:
+    """The Python of an environment that has exptools, its tests' needs and this Hydra."""
+    place = ROOT / ".matrix" / f"python{version}-hydra{hydra}"
+    ours = place / "bin" / "python"
+    if not (place / ".made").exists():
+        subprocess.run([python, "-m", "venv", "--clear", place], check=True)
+        pip = [ours, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
+        subprocess.run([*pip, "--editable", ".", "--group", "test"], check=True, cwd=ROOT)
+        subprocess.run([*pip, "--pre", HYDRAS[hydra]], check=True)
+        (place / ".made").touch()
+    return ours
+
+
+def main() -> int:
+    """Run all pairs."""
+    words = sys.argv[1:] or TESTS
+    failed = 0
+    for version in PYTHONS:
+        python = interpreter(version)
+        for hydra in HYDRAS:
+            name = f"Python {version}, Hydra {hydra}"
+            if python is None:
+                print(f"{name}: no such Python here", flush=True)
+                continue
+            begun = time.monotonic()
+            ours = environment(python, version, hydra)
+            done = subprocess.run([ours, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words], cwd=ROOT)
+            failed += done.returncode != 0
+            how = "failed" if done.returncode else "passed"
+            print(f"{name}: {how} in {time.monotonic() - begun:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
