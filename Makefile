@@ -43,4 +43,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) multirun outputs dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .matrix multirun outputs dist build .pytest_cache .mypy_cache .ruff_cache

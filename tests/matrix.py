@@ -2,8 +2,8 @@
 
     python tests/matrix.py [PYTEST ARGUMENT...]         (or: make matrix)
 
-Takes the interpreters that are on PATH or that pyenv has. Each pair has an environment of its own in .matrix/, which
-is kept. Prints a line for each pair, and exits with 1 if one failed.
+Takes the interpreters that are on PATH or that pyenv has. Each pair has an environment of its own in
+.matrix/, which is kept. Prints a line for each pair, and exits with 1 if one failed.
 """
 
 from __future__ import annotations
