@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+from terminal import Terminal  # noqa: E402 - of the tests
+
 WIDTH = 104
 
 
-def terminal_output(command: list[str]) -> str:
-    """What `command` prints on a terminal of WIDTH columns."""
-    os.environ.update(COLUMNS=str(WIDTH), LINES="60", TERM="xterm-256color")
-    chunks: list[bytes] = []
-
-    def read(fd: int) -> bytes:
-        chunks.append(os.read(fd, 4096))
-        return chunks[-1]
-
-    code = pty.spawn(command, read)
-    if code:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return b"".join(chunks).decode().replace("\r", "")
+def shown(terminal: Terminal) -> list[Text]:
+    """What stands on the screen, with its colours, without this machine's paths."""
+    lines = [Text().join(map(cell, line)) for line in terminal.cells()]
+    return [without_paths(line) for line in lines]
 
 
-def shortened(text: str) -> str:
-    """The output without this machine's paths, and without most of the lines of the jobs."""
-    lines = text.replace(f"{HERE.parent}{os.sep}", "").replace(".venv/bin/", "").splitlines()
-    lines = [re.sub(r"^\[[-0-9]+ ([0-9:]+),\d+\]", r"[\1]", line) for line in lines]
-    jobs = [i for i, line in enumerate(lines) if "[HYDRA]" in line]
-    return "\n".join([*lines[: jobs[6]], "...", *lines[jobs[-3] :]]).strip()
+def cell(char: object) -> Text:
+    """A character of the screen."""
+    colour = getattr(char, "fg", "default")
+    known = colour.replace("brown", "yellow").replace("bright", "bright_")
+    known = f"#{known}" if re.fullmatch("[0-9a-f]{6}", known) else known
+    style = Style(color=known, bold=getattr(char, "bold", False), italic=getattr(char, "italics", False))
+    return Text(getattr(char, "data", " "), style=style)
+
+
+def without_paths(line: Text) -> Text:
+    """The line with paths below here, and times without dates."""
+    line.rstrip()
+    for pattern, keep in (
+        (rf"{re.escape(str(HERE.parent))}{os.sep}|\.venv/bin/", ""),
+        (r"^\[[-0-9]+ ([0-9:]+),\d+\]", r"[\1]"),
+    ):
+        while (found := re.search(pattern, line.plain)) is not None:
+            line = line[: found.start()] + Text(found.expand(keep)) + line[found.end() :]
+    return line
+
+
+def is_bar(line: Text) -> bool:
+    """Whether it is the live view's."""
+    return re.match(r"\d+/12 ", line.plain) is not None
 
 
 def main() -> None:
@@ -45,9 +59,16 @@ def main() -> None:
     os.chdir(HERE.parent)
     subprocess.run(["make", ".venv/.installed"], check=True)  # what pip says is no part of the picture
     shutil.rmtree("multirun/demo", ignore_errors=True)
-    text = shortened(terminal_output(["make", "--no-print-directory", "demo"]))
+    terminal = Terminal(["make", "--no-print-directory", "demo"], HERE.parent, lines=60, columns=200)
+    terminal.wait_until(lambda lines: any(re.match(r"[5-8]/12 .* 2 running", line) for line in lines))
+    running = shown(terminal)
+    if terminal.wait(timeout_s=120):
+        raise SystemExit("make demo failed")
+    end = shown(terminal)
+    last_bar = next(i for i, line in enumerate(end) if is_bar(line))
     console = Console(record=True, width=WIDTH, file=io.StringIO())
-    console.print(Text.from_ansi(f"$ make demo\n{text}"))
+    for line in [Text("$ make demo"), *running, Text("..."), *end[last_bar:]]:
+        console.print(line, soft_wrap=False, no_wrap=True, crop=False, overflow="ignore")
     console.save_svg(str(HERE / "img" / "demo.svg"), title="exptools")
     shutil.copy("multirun/demo/train_loss.png", HERE / "img" / "train_loss.png")
 

@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyte
 from conftest import clean_environment
@@ -42,6 +43,11 @@ class Terminal:
     def screen(self) -> list[str]:
         """Its lines, without the empty ones at the end."""
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip().split("\n")
+
+    def cells(self) -> list[list[Any]]:
+        """The same, character by character: `data`, `fg` (colour), `bold`, ..."""
+        buffer = self._screen.buffer
+        return [[buffer[y][x] for x in range(self._screen.columns)] for y in range(len(self.screen()))]
 
     def type(self, keys: str) -> None:
         """Press keys; "\\x03" is Ctrl-C."""

@@ -144,7 +144,10 @@ def _bar(tally: Tally, now: float, width: int) -> RenderableType:
     more = "" if left is None or done == of else f", about {words.duration(left, tenths=False)} left"
     line = Table.grid(padding=(0, 2))
     line.add_row(
-        f"{done}/{of}", ProgressBar(of, done, width=max(8, min(40, width // 4))), counts, f"{elapsed}{more}"
+        f"{done}/{of}",
+        ProgressBar(of, done, width=max(8, min(30, width // 4)), complete_style="cyan"),
+        counts,
+        f"{elapsed}{more}",
     )
     return line
 
