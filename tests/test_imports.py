@@ -95,13 +95,14 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         exptools.lod  # noqa: B018
 
 
-BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds"}
+BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words"}
 MAY_IMPORT = {
     "errors": set(),
     "collections": set(),
     "rundir": {"errors"},
     "say": {"errors"},
     "seeds": set(),
+    "words": set(),
     "configs": {"errors"},
     "lifecycle": {"rundir", "errors", "say"},
     "formats": {"errors", "formats"},
