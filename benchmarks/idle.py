@@ -7,8 +7,8 @@ with the application's imports in place, as the jobs themselves see it: each wri
 and its end. Two slots, jobs that sleep 0.1 s; the modules given (default: torch, or else numpy and scipy) are
 imported at the head of the script. The first job of a slot has none before it and is not counted.
 
-Prints milliseconds, median and 90th percentile, and the ratio of the medians to exptools. A slot of joblib is a
-worker that is used again, in which nothing is started or ended. Only the ratios mean something on a shared
+Prints milliseconds, median and 90th percentile, and the ratio of the medians to exptools. A slot of joblib is
+a worker that is used again, in which nothing is started or ended. Only the ratios mean something on a shared
 machine; the goal for exptools is a median of at most 60 ms.
 """
 

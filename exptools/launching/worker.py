@@ -101,14 +101,13 @@ def _run_job(spec: Spec) -> JobReturn:
 
     main_module.restore(spec.main_module())
     sys.argv[:] = spec.argv
-    from hydra.core.singleton import Singleton
     from hydra.core.utils import run_job, setup_globals
 
     from exptools.launching import transport
 
     setup_globals()
     application = transport.loads(Path(spec.shared).read_bytes())
-    Singleton.set_state(transport.loads(application.singletons))
+    application.restore_state()
     config = transport.loads(Path(spec.payload).read_bytes())
     context, task_function = application.context(config), transport.loads(application.task_function)
     return run_job(
