@@ -6,6 +6,7 @@ Its environment was set by the launcher before Python started. Nothing heavy is 
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import json
 import os
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from exptools import lifecycle, rundir
 from exptools.errors import LaunchError
 from exptools.launching import machine
-from exptools.launching.job import GRACE_S, Spec
+from exptools.launching.alike import Packed
+from exptools.launching.job import GRACE_S, Returned, Spec
 from exptools.lifecycle import Ending, Lifecycle
 from exptools.rundir import State
 from exptools.say import say
@@ -170,19 +172,28 @@ def _plain(returned: JobReturn | None) -> Any:
 
 def _send(spec: Spec, returned: JobReturn | None, how: Ending) -> str | None:
     """Write the job's return for the launcher; a note if a part of it could not be sent."""
-    from exptools.launching import transport
 
     if returned is None:
         return None
     try:
-        data, note = transport.dumps(returned, "the job's return value"), None
+        data, note = _pack(returned, spec, "the job's return value"), None
     except LaunchError as error:
         failed = how.error is not None
         returned._return_value = RuntimeError(how.error) if failed else None
-        data = transport.dumps(returned, "the job's return")
+        data = _pack(returned, spec, "the job's return")
         note = None if failed else f"the return value was replaced by None: {error}"
     try:
         rundir.write_atomically(spec.result, data, durable=False)
     except OSError as error:
         return f"the return value was lost: {spec.result}: {error.strerror}"
     return note
+
+
+def _pack(returned: JobReturn, spec: Spec, what: str) -> bytes:
+    from exptools.launching import transport
+
+    configs = transport.dumps((returned.cfg, returned.hydra_cfg), "the job's config")
+    light = copy.copy(returned)
+    light.cfg = light.hydra_cfg = None
+    packed = Packed.of(configs, Path(spec.payload).read_bytes())
+    return transport.dumps(Returned(light, packed.data), what)
