@@ -85,6 +85,8 @@ def cost(settings: list[str], jobs: int) -> Cost:
         )
         ends = _phases(process, Path(directory, "out", "sweep.json"), jobs)
         wall_s = time.perf_counter() - begun
+        if process.returncode != (settings[-3:] == ONE_FAILS):
+            sys.exit(f"{' '.join(sweep)} ended with {process.returncode}")
     times = [0.0, *(cpu_s for cpu_s, _ in ends)]
     phases_s = tuple(after - before for before, after in itertools.pairwise(times))
     return Cost(ends[-1][1], phases_s, wall_s)
