@@ -66,10 +66,10 @@ class Spec:
 
 @dataclass(frozen=True)
 class Returned:
-    """job_return: Hydra's, without its configs. configs: both pickled, and packed like the job's payload."""
+    """job_return: Hydra's, without its configs. configs: both, pickled, packed against its payload."""
 
     job_return: Any
-    configs: bytes
+    configs: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)

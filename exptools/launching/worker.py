@@ -196,4 +196,4 @@ def _pack(returned: JobReturn, spec: Spec, what: str) -> bytes:
     light = copy.copy(returned)
     light.cfg = light.hydra_cfg = None
     packed = Packed.of(configs, Path(spec.payload).read_bytes())
-    return transport.dumps(Returned(light, packed.data), what)
+    return transport.dumps(Returned(light, packed.blocks), what)
