@@ -6,7 +6,6 @@ Its environment was set by the launcher before Python started. Nothing heavy is 
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import json
 import os
@@ -193,7 +192,7 @@ def _pack(returned: JobReturn, spec: Spec, what: str) -> bytes:
     from exptools.launching import transport
 
     configs = transport.dumps((returned.cfg, returned.hydra_cfg), "the job's config")
-    light = copy.copy(returned)
-    light.cfg = light.hydra_cfg = None
+    light = object.__new__(type(returned))  # copy.copy is no copy in Hydra 1.4: an exception becomes its text
+    vars(light).update(vars(returned), cfg=None, hydra_cfg=None)
     packed = Packed.of(configs, Path(spec.payload).read_bytes())
     return transport.dumps(Returned(light, packed.blocks), what)
