@@ -164,7 +164,7 @@ def as_current(config: DictConfig) -> Iterator[None]:
     from hydra.core.hydra_config import HydraConfig
 
     before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
+    HydraConfig.instance().cfg = config  # type: ignore[assignment]  # set_config would copy all of it
     try:
         yield
     finally:

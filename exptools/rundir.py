@@ -132,7 +132,7 @@ def write_status(run_dir: str | os.PathLike[str], status: Status, dir_fd: int | 
     dir_fd: `run_dir` opened, so that it may be renamed meanwhile.
     """
     fields = {k: v for k, v in dataclasses.asdict(status).items() if v is not None}
-    content = _as_json(fields)
+    content = as_json(fields)
     path = Path(run_dir, STATUS)
     try:
         write_atomically(path, content, durable=False, dir_fd=dir_fd)
@@ -176,10 +176,11 @@ def read_status(run_dir: str | os.PathLike[str]) -> Status | None:
 
 def write_json(path: str | os.PathLike[str], value: Any, *, durable: bool = True) -> None:
     """Write `value` as JSON to `path` atomically; see write_atomically."""
-    write_atomically(path, _as_json(value), durable=durable)
+    write_atomically(path, as_json(value), durable=durable)
 
 
-def _as_json(value: Any) -> bytes:
+def as_json(value: Any) -> bytes:
+    """`value` as the JSON files have it."""
     return (json.dumps(value, indent=1, default=_jsonable) + "\n").encode()
 
 

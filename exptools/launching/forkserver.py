@@ -20,6 +20,7 @@ import socket
 import sys
 import threading
 import traceback
+import weakref
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,6 +35,7 @@ def main() -> None:
     for name in first["preload"]:
         with contextlib.suppress(Exception):  # part of a plugin system, say: the job imports it itself
             importlib.import_module(name)
+    _rehearse()
     sys.stdout.flush()  # what an import has printed is no job's output
     launcher.send(json.dumps({"unsafe": unsafe()}).encode())
     gc.collect()
@@ -60,6 +62,15 @@ def _run_job(pipe: int) -> NoReturn:
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _rehearse() -> None:
+    """Do once what each job does before its function is called: a parser that has never parsed is slow."""
+    from omegaconf import OmegaConf
+
+    text = "${a.b}/${a.b}.log"
+    config = OmegaConf.create({"a": {"b": "x"}, "c": text, "d": [text, "${oc.env:HOME,x}"]})
+    OmegaConf.to_yaml(OmegaConf.masked_copy(config, ["a", "c", "d"]), resolve=True)
 
 
 def unsafe() -> str | None:
@@ -138,6 +149,7 @@ class _Server:
             Path("/proc/self/comm").write_text(request["name"])  # for `ps`
         from exptools.launching import worker
 
+        _disown()
         worker.reseed()
         _limit_threads(int(request["environ"].get("OMP_NUM_THREADS", "1")))
         return pipe
@@ -151,3 +163,9 @@ def _limit_threads(n: int) -> None:
         threadpool_limits(n)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(n)
+
+
+def _disown() -> None:
+    """Let what libraries have made end with the fork server, not with a job: a temporary directory, say."""
+    for finalizer in tuple(getattr(weakref.finalize, "_registry", ())):
+        finalizer.atexit = False

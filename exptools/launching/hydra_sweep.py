@@ -9,11 +9,11 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from hydra.errors import CompactHydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -22,31 +22,16 @@ from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
 from exptools.launching import application, lines, main_module, names, report, resume, transport
+from exptools.launching.alike import Packed
 from exptools.launching.composer import Composer
-from exptools.launching.job import Job, Outcome
+from exptools.launching.job import Job, Outcome, Returned
+from exptools.launching.returns import Configs, FailedReturn, JobFailed, SweepReturn
 from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
 from exptools.launching.sweep import run_all
 from exptools.rundir import State
 
 log = logging.getLogger(__name__)
-
-
-class JobFailed(CompactHydraException):
-    """A job of a sweep did not complete. Hydra prints its text without a traceback and exits with 1."""
-
-
-class FailedReturn(JobReturn):
-    """The JobReturn of a job that did not complete: asking for its value raises JobFailed."""
-
-    @property
-    def return_value(self) -> Any:
-        """Raises JobFailed."""
-        raise self._return_value
-
-    @return_value.setter
-    def return_value(self, value: Any) -> None:
-        self._return_value = value
 
 
 def launch(
@@ -92,11 +77,24 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Planned:
-    """A job, its whole config, and its outcome if an earlier launch completed it."""
+    """A job, and its outcome if an earlier launch completed it.
+
+    overrides, task_name: as Hydra's results tell them. variant: what variant_config.json will say.
+    """
 
     job: Job
-    config: DictConfig
+    overrides: list[str]
+    task_name: str
+    variant: Packed
     done: Outcome | None
+
+
+@dataclass
+class _Like:
+    """What those of all jobs of the sweep are packed against: those of the first."""
+
+    payload: bytes = b""
+    variant: bytes = b""
 
 
 @contextlib.contextmanager
@@ -125,8 +123,9 @@ def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[_Planned]:
         places = resume.find(sweep_dir, batch.job_overrides)
     else:
         places = resume.fresh(len(batch.job_overrides), batch.initial_job_idx)
+    like = _Like()
     plan = [
-        _planned(composer.compose(overrides), overrides, num, earlier)
+        _planned(composer.compose(overrides), overrides, num, earlier, like)
         for overrides, num, earlier in zip(batch.job_overrides, places.nums, places.earlier, strict=True)
     ]
     _refuse_clashes([p.job for p in plan if p.done is None])
@@ -153,7 +152,7 @@ def _launch(batch: _Batch, settings: Settings, sweep_dir: Path) -> Sequence[JobR
     if told:
         _tell(f"{told}\n{again}")
     outcomes = iter(ran)
-    return [_return(p.job, p.config, p.done or next(outcomes)) for p in plan]
+    return [_return(p, p.done or next(outcomes)) for p in plan]
 
 
 def _tell(text: str) -> None:
@@ -164,7 +163,11 @@ def _tell(text: str) -> None:
 
 
 def _planned(
-    config: DictConfig, overrides: Sequence[str], num: int, earlier: resume.Earlier | None
+    config: DictConfig,
+    overrides: Sequence[str],
+    num: int,
+    earlier: resume.Earlier | None,
+    like: _Like,
 ) -> _Planned:
     with open_dict(config):
         config.hydra.job.id = f"{config.hydra.job.name}_{num}"
@@ -179,11 +182,13 @@ def _planned(
         env_set = config.hydra.job.env_set
         with read_write(env_set):
             OmegaConf.resolve(env_set)  # Hydra 1.3 resolves it where the user's own keys are not known
+        payload, variant = transport.dumps(config, "the config"), rundir.as_json(resolved(config))
+    like.payload, like.variant = like.payload or payload, like.variant or variant
     job = Job(
         num=num,
         overrides=tuple(overrides),
         run_dir=run_dir,
-        payload=transport.dumps(config, "the config"),
+        packed=Packed.of(payload, like.payload),
         environment={
             names.VARIABLE: names.name_of(overrides),
             **{str(k): str(v) for k, v in env_set.items()},
@@ -191,7 +196,13 @@ def _planned(
         attempt=1 if earlier is None else earlier.attempt,
         may_be_forked=not env_set,
     )
-    return _Planned(job, config, None if earlier is None else earlier.outcome)
+    return _Planned(
+        job,
+        overrides=OmegaConf.to_container(config.hydra.overrides.task),  # type: ignore[arg-type]
+        task_name=config.hydra.job.name,
+        variant=Packed.of(variant, like.variant),
+        done=None if earlier is None else earlier.outcome,
+    )
 
 
 def _settle_run_dir(config: DictConfig, earlier: str | None) -> Path:
@@ -229,32 +240,45 @@ def _prepare(sweep_dir: Path, plan: Sequence[_Planned], settings: Settings, slot
     try:
         rundir.make(sweep_dir)
         report.write_sweep(sweep_dir, [p.job for p in plan], dict(settings.given), slots)
-        for job, config in ((p.job, p.config) for p in plan if p.done is None):
+        for planned in (p for p in plan if p.done is None):
+            job = planned.job
             rundir.make(job.run_dir)
             rundir.set_aside(job.run_dir, job.attempt - 1)
-            with as_current(config):
-                rundir.write_json(job.run_dir / rundir.VARIANT, resolved(config), durable=False)
+            rundir.write_atomically(job.run_dir / rundir.VARIANT, planned.variant.unpack(), durable=False)
             rundir.write_status(job.run_dir, rundir.queued(job.attempt))
     except OSError as error:
         raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
 
 
-def _return(job: Job, config: DictConfig, outcome: Outcome) -> JobReturn:
+def _return(planned: _Planned, outcome: Outcome) -> JobReturn:
     """Hydra's own result for a job."""
-    sent = outcome.returned if isinstance(outcome.returned, JobReturn) else None
+    job = planned.job
+    returned = outcome.returned if isinstance(outcome.returned, Returned) else None
+    sent: JobReturn | None = None if returned is None else returned.job_return
     completed = outcome.ending.state is State.COMPLETED
     # Hydra 1.4 brings the traceback of the job along in its JobReturn, and shows it.
-    if sent is not None and (completed or getattr(sent, "_remote_traceback", None) is not None):
-        return sent
-    made = JobReturn() if completed else FailedReturn()
-    made.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
-    made.cfg = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
-    made.hydra_cfg = OmegaConf.masked_copy(config, "hydra")
+    if returned is not None and (completed or getattr(sent, "_remote_traceback", None) is not None):
+        return SweepReturn(partial(_sent_configs, job, returned), sent)
+    made = (SweepReturn if completed else FailedReturn)(partial(_configs, job))
+    made.overrides = planned.overrides
     made.working_dir = os.getcwd() if sent is None else sent.working_dir
-    made.task_name = config.hydra.job.name
+    made.task_name = planned.task_name
     made.status = JobStatus.COMPLETED if completed else JobStatus.FAILED
     made.return_value = outcome.ending.returned if completed else _failure(job, outcome, sent)
     return made
+
+
+def _sent_configs(job: Job, returned: Returned) -> Configs:
+    """As the job sent them."""
+    configs: Configs = transport.loads(Packed(returned.configs, job.payload).unpack())
+    return configs
+
+
+def _configs(job: Job) -> Configs:
+    """As the job got them."""
+    config = transport.loads(job.payload)
+    user = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
+    return user, OmegaConf.masked_copy(config, "hydra")
 
 
 def _failure(job: Job, outcome: Outcome, sent: JobReturn | None) -> JobFailed:

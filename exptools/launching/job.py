@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exptools.launching.alike import Packed
 from exptools.launching.main_module import MainModule
 from exptools.lifecycle import Ending
 
@@ -16,7 +17,7 @@ GRACE_S = 10.0  # between the signals that end a job: from SIGINT to SIGTERM, an
 class Job:
     """One variant that is to run.
 
-    num: its number in the sweep. overrides: what tells it from the others, for people. payload: what a job of
+    num: its number in the sweep. overrides: what tells it from the others, for people. packed: what a job of
     Hydra gets, pickled by transport. script: a plain script and its words, to be run as `python SCRIPT
     SLOT_CODE WORDS...` instead. environment: what the user wants set (hydra.job.env_set); it wins over the
     slot's.
@@ -25,12 +26,17 @@ class Job:
     num: int
     overrides: tuple[str, ...]
     run_dir: Path
-    payload: bytes = b""
+    packed: Packed | None = None
     script: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     mask_gpus: bool = True  # whether it sees the slot's GPUs only
     attempt: int = 1
     may_be_forked: bool = True  # not with an environment that libraries may read when they are imported
+
+    @property
+    def payload(self) -> bytes:
+        """What a job of Hydra gets."""
+        return b"" if self.packed is None else self.packed.unpack()
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,16 @@ class Spec:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """job_return: Hydra's, without its configs. configs: both, pickled, packed against its payload."""
+
+    job_return: Any
+    configs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """How a job ended, and what it returned: a hydra JobReturn, or None if it did not get that far."""
+    """How a job ended, and what it returned: a Returned, or None if it did not get that far."""
 
     ending: Ending
     returned: Any = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from exptools import rundir
 from exptools.errors import LaunchError, RunDirError
@@ -61,11 +62,10 @@ def find(sweep_dir: Path, job_overrides: Sequence[Sequence[str]]) -> Places:
     if not entries:
         advice = "give the directory of a sweep by hydra.sweep.dir="
         raise LaunchError(f"resume=true, but there is no {rundir.SWEEP} in {sweep_dir}; {advice}")
-    known: dict[tuple[str, ...], list[Earlier]] = {}
+    known: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for entry in entries:
-        earlier = Earlier(entry["num"], entry["dir"], _status(sweep_dir / entry["dir"]))
-        known.setdefault(_identity(entry["overrides"]), []).append(earlier)
-    found = [_take(known, overrides) for overrides in job_overrides]
+        known.setdefault(_identity(entry["overrides"]), []).append(entry)
+    found = [_take(sweep_dir, known, overrides) for overrides in job_overrides]
     numbers = _free_numbers(max(entry["num"] for entry in entries))
     return Places(tuple(found), tuple(next(numbers) if one is None else one.num for one in found))
 
@@ -78,10 +78,15 @@ def _status(run_dir: Path) -> Status | None:
         return Status(State.INTERRUPTED, start=0.0)
 
 
-def _take(known: dict[tuple[str, ...], list[Earlier]], overrides: Sequence[str]) -> Earlier | None:
+def _take(
+    sweep_dir: Path, known: dict[tuple[str, ...], list[dict[str, Any]]], overrides: Sequence[str]
+) -> Earlier | None:
     """What is known of this job; of several with the same overrides one after the other."""
-    found = known.get(_identity(overrides))
-    return found.pop(0) if found else None
+    entries = known.get(_identity(overrides))
+    if not entries:
+        return None
+    entry = entries.pop(0)
+    return Earlier(entry["num"], entry["dir"], _status(sweep_dir / entry["dir"]))
 
 
 def _identity(overrides: Sequence[str]) -> tuple[str, ...]:

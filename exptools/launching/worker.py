@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from exptools import lifecycle, rundir
 from exptools.errors import LaunchError
 from exptools.launching import machine
-from exptools.launching.job import GRACE_S, Spec
+from exptools.launching.alike import Packed
+from exptools.launching.job import GRACE_S, Returned, Spec
 from exptools.lifecycle import Ending, Lifecycle
 from exptools.rundir import State
 from exptools.say import say
@@ -114,14 +115,13 @@ def _run_job(spec: Spec) -> JobReturn:
 
     main_module.restore(spec.main_module())
     sys.argv[:] = spec.argv
-    from hydra.core.singleton import Singleton
     from hydra.core.utils import run_job, setup_globals
 
     from exptools.launching import transport
 
     setup_globals()
     application = transport.loads(Path(spec.shared).read_bytes())
-    Singleton.set_state(transport.loads(application.singletons))
+    application.restore_state()
     config = transport.loads(Path(spec.payload).read_bytes())
     context, task_function = application.context(config), transport.loads(application.task_function)
     return run_job(
@@ -184,19 +184,28 @@ def _plain(returned: JobReturn | None) -> Any:
 
 def _send(spec: Spec, returned: JobReturn | None, how: Ending) -> str | None:
     """Write the job's return for the launcher; a note if a part of it could not be sent."""
-    from exptools.launching import transport
 
     if returned is None:
         return None
     try:
-        data, note = transport.dumps(returned, "the job's return value"), None
+        data, note = _pack(returned, spec, "the job's return value"), None
     except LaunchError as error:
         failed = how.error is not None
         returned._return_value = RuntimeError(how.error) if failed else None
-        data = transport.dumps(returned, "the job's return")
+        data = _pack(returned, spec, "the job's return")
         note = None if failed else f"the return value was replaced by None: {error}"
     try:
         rundir.write_atomically(spec.result, data, durable=False)
     except OSError as error:
         return f"the return value was lost: {spec.result}: {error.strerror}"
     return note
+
+
+def _pack(returned: JobReturn, spec: Spec, what: str) -> bytes:
+    from exptools.launching import transport
+
+    configs = transport.dumps((returned.cfg, returned.hydra_cfg), "the job's config")
+    light = object.__new__(type(returned))  # copy.copy is no copy in Hydra 1.4: an exception becomes its text
+    vars(light).update(vars(returned), cfg=None, hydra_cfg=None)
+    packed = Packed.of(configs, Path(spec.payload).read_bytes())
+    return transport.dumps(Returned(light, packed.blocks), what)

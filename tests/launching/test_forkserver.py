@@ -180,3 +180,63 @@ def test_a_job_that_is_killed_after_its_server_is_failed(tmp_path: Path, python:
         "how it ended is not known: the process that started it died",
     )
     assert status(tmp_path / "out" / "1")["state"] == "COMPLETED"
+
+
+def test_what_a_library_has_made_for_itself_does_not_end_with_a_job(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "maker.py").write_text("import tempfile\nHERE = tempfile.TemporaryDirectory()\n")
+    app = write_app(tmp_path, body("import maker; print(parent, os.path.isdir(maker.HERE.name))"))
+    words = ["hydra.launcher.preload=[maker]", "hydra.launcher.n_parallel=1", "hydra.sweep.dir=out"]
+
+    python(app, "-m", "x=1,2", *words)
+
+    assert [said_by(tmp_path / "out" / str(i)) for i in range(2)] == ["forked True\n"] * 2
+
+
+def test_what_a_job_has_made_for_itself_ends_with_it(tmp_path: Path, python: Command) -> None:
+    app = write_app(
+        tmp_path, body("main.here = __import__('tempfile').TemporaryDirectory(dir='.', prefix='mine')")
+    )
+
+    done = python(app, "-m", "x=1,2", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(tmp_path.glob("mine*")) == []
+
+
+SCANS = """
+from hydra.core.plugins import Plugins
+scan, scans = Plugins._scan_all_plugins, []
+Plugins._scan_all_plugins = staticmethod(lambda modules: [scans.append(1), scan(modules)][1])
+"""
+
+
+PLUGIN = """
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+class Own(SearchPathPlugin):
+    def manipulate_search_path(self, search_path): pass
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    ("then", "n_scans"),
+    [("", 0), ("Own.__qualname__ = 'Hidden'", 1)],
+    ids=["by their names", "or else scans for them"],
+)
+def test_a_job_knows_the_plugins_that_hydra_found_in_the_launcher(
+    tmp_path: Path, python: Command, start: str, then: str, n_scans: int
+) -> None:
+    place = tmp_path / "hydra_plugins" / "own"
+    place.mkdir(parents=True)
+    (place / "__init__.py").touch()
+    (place / "own.py").write_text(PLUGIN + then)
+    app = write_app(
+        tmp_path,
+        "print(len(scans), 'hydra_plugins.own.own.Own' in Plugins.instance().class_name_to_class)",
+        template=APP.replace("@dataclass", f"{SCANS}@dataclass", 1),
+    )
+
+    done = python(app, "-m", "x=1,2", f"hydra.launcher.start={start}", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said_by(tmp_path / "out" / "0") == f"{n_scans} True\n"

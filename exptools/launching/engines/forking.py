@@ -24,6 +24,9 @@ _BASE = (
     "exptools.launching.application",
     "exptools.logging.callback",
     "hydra.main",
+    "hydra._internal.logging_config",
+    "hydra_plugins.exptools_launcher.launcher",
+    "hydra_plugins.exptools_sweeper.sweeper",
     "psutil",
 )
 # What starts threads or opens GPUs when it is imported, or may not be forked: each job imports it itself.
