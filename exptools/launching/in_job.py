@@ -35,14 +35,17 @@ def _renumbered(value: Any, cpus: Mapping[int, int], gpus: Mapping[int, int]) ->
     """An affinity with every CPU in it, and every cuda_idx, under the number that holds in this job."""
     if isinstance(value, list):
         return [_renumbered(inner, cpus, gpus) for inner in value]
+    if isinstance(value, tuple) and all(type(inner) is int for inner in value):
+        return tuple(
+            dict.fromkeys(cpus.get(cpu, cpu) for cpu in value)
+        )  # one that stands in for a hyperthread
     if isinstance(value, tuple):
         return tuple(_renumbered(inner, cpus, gpus) for inner in value)
     if not isinstance(value, AttrDict):
-        return cpus.get(value, value) if type(value) is int else value
-    return AttrDict({key: _renumbered_part(key, inner, cpus, gpus) for key, inner in value.items()})
-
-
-def _renumbered_part(key: str, value: Any, cpus: Mapping[int, int], gpus: Mapping[int, int]) -> Any:
-    if key == "cuda_idx":
-        return gpus.get(value, value)
-    return value if key.endswith("torch_threads") else _renumbered(value, cpus, gpus)
+        return value
+    return AttrDict(
+        {
+            key: gpus.get(inner, inner) if key == "cuda_idx" else _renumbered(inner, cpus, gpus)
+            for key, inner in value.items()
+        }
+    )

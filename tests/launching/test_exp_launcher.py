@@ -75,6 +75,9 @@ def launch(tmp_path: Path, python: Command) -> Any:
     return launch
 
 
+CPU_LISTS = ("all_cpus", "master_cpus", "workers_cpus")
+
+
 def said(run_dir: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((run_dir / "stdout.log").read_text().splitlines()[0])
     return found
@@ -97,7 +100,11 @@ def test_each_run_gets_its_words_its_slot_and_its_config(launch: Any) -> None:
             assert (script, log_dir, run_id) == ("train.py", str(run_dir.parent), str(run))
             assert args == ["all", word]
             assert found["main"]
-            assert found["mine"] == found["affinity"]
+            assert found["mine"]["all_cpus"] == found["cpus"]  # by the machine's numbers
+            assert {**found["mine"], **dict.fromkeys(CPU_LISTS)} == {
+                **found["affinity"],
+                **dict.fromkeys(CPU_LISTS),
+            }
             assert len(found["cpus"]) == 1
             assert status(run_dir)["cpus"] == found["cpus"]
             assert status(run_dir)["affinity_code"] == code
