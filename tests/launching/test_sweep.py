@@ -350,7 +350,7 @@ def test_a_program_that_has_no_file_works_too(tmp_path: Path) -> None:
         if __name__ == "__main__":
             hydra = Hydra.create_main_hydra2("t", create_config_search_path(None))
             overrides = ["+x=3,4", "hydra/launcher=exptools", "hydra.sweep.dir=out"]
-            (batch,) = hydra.multirun(None, task, overrides + sys.argv[1:])
+            (batch,) = hydra.multirun(None, task, overrides)
             print([r.return_value.x for r in batch])
     """)
 
