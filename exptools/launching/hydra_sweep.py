@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,12 @@ from omegaconf.errors import OmegaConfBaseException
 from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
-from exptools.launching import application, main_module, names, report, resume, transport
+from exptools.launching import application, main_module, names, report, resume, study, transport
 from exptools.launching.composer import Composer
 from exptools.launching.job import Job, Outcome
 from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
+from exptools.launching.study import EndOfStudy, SoFar, Study
 from exptools.launching.sweep import run_all
 from exptools.rundir import State
 
@@ -49,6 +49,25 @@ class FailedReturn(JobReturn):
         self._return_value = value
 
 
+class FailedTrial(FailedReturn):
+    """The same for a study that goes on: it raises once.
+
+    The sweepers of Optuna and Nevergrad ask for the value of a failed job twice: to tell the study of the
+    failure, and, where too many of a batch failed, to end the study by what is raised.
+    """
+
+    @property
+    def return_value(self) -> Any:
+        """Raises JobFailed when it is asked for the first time."""
+        failure, self._return_value = self._return_value, None
+        if failure is not None:
+            raise failure
+
+    @return_value.setter
+    def return_value(self, value: Any) -> None:
+        self._return_value = value
+
+
 def launch(
     *,
     context: HydraContext,
@@ -57,21 +76,30 @@ def launch(
     settings: dict[str, Any],
     job_overrides: Sequence[Sequence[str]],
     initial_job_idx: int,
+    so_far: SoFar,
 ) -> Sequence[JobReturn]:
     """Run one job for each list of overrides; all of them, whatever happens to one.
 
+    so_far: what the batches before this one did; this one is added to it.
+
     Raises:
         ExptoolsError: the jobs cannot be started as asked; nothing was started.
+        JobFailed: too many jobs of a study had failed before this batch.
     """
     main_module.stop_if_importing()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     checked = check(settings)
-    batch = _Batch(context, task_function, config, job_overrides, initial_job_idx)
+    batch = _Batch(context, task_function, config, job_overrides, initial_job_idx, so_far, study.of(config))
     sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
     if checked.dry_run:
         plan = _plan(batch, checked, sweep_dir)
         print(report.dry_run([p.job for p in plan if p.done is None], _slots(plan, checked), sweep_dir))
+        if batch.study is not None:
+            print(
+                f"{batch.study.sweeper} chooses what comes next by what these return: the dry run ends here."
+            )
+            raise SystemExit(0)  # it would wait for results
         return []
     rundir.make(sweep_dir)
     with _claimed(sweep_dir):
@@ -87,6 +115,8 @@ class _Batch:
     config: DictConfig
     job_overrides: Sequence[Sequence[str]]
     initial_job_idx: int
+    so_far: SoFar
+    study: Study | None
 
 
 @dataclass(frozen=True)
@@ -118,10 +148,10 @@ def _claimed(sweep_dir: Path) -> Iterator[None]:
 
 def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[_Planned]:
     """All jobs, composed now: later edits of their files do not reach the sweep."""
-    names.tell_new(batch.job_overrides, report.varying_keys(batch.job_overrides))
+    names.tell_new(batch.job_overrides, _varying_keys(batch))
     composer = Composer(batch.context.config_loader, batch.config)
     if settings.resume:
-        places = resume.find(sweep_dir, batch.job_overrides)
+        places = _find(batch, sweep_dir)
     else:
         places = resume.fresh(len(batch.job_overrides), batch.initial_job_idx)
     plan = [
@@ -132,34 +162,77 @@ def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[_Planned]:
     return plan
 
 
+def _varying_keys(batch: _Batch) -> list[str]:
+    """The keys that the sweeper chose the values of: of a small batch, not all that vary need to differ."""
+    given: Any = OmegaConf.to_container(batch.config.hydra.overrides.task, resolve=False)
+    chosen = (word for job in batch.job_overrides for word in job if word not in given)
+    return list(dict.fromkeys(word.partition("=")[0] for word in chosen))
+
+
+def _find(batch: _Batch, sweep_dir: Path) -> resume.Places:
+    """The places of a sweep that goes on.
+
+    Raises:
+        LaunchError: it is a study that has forgotten what it had chosen.
+    """
+    places = resume.find(sweep_dir, batch.job_overrides, batch.so_far.nums)
+    is_first = not batch.so_far.nums
+    if batch.study is not None and is_first and not (batch.study.remembers or any(places.earlier)):
+        raise LaunchError(study.no_resume(batch.study, sweep_dir))
+    return places
+
+
 def _slots(plan: Sequence[_Planned], settings: Settings) -> tuple[Slot, ...]:
     return make_slots(**settings.slots, n_jobs=max(1, sum(p.done is None for p in plan)))
 
 
 def _launch(batch: _Batch, settings: Settings, sweep_dir: Path) -> Sequence[JobReturn]:
+    if batch.study is not None:
+        _follow(batch.study, batch, settings, sweep_dir)
     plan = _plan(batch, settings, sweep_dir)
     slots = _slots(plan, settings)
     shared = application.pack(batch.context, batch.task_function)
     _prepare(sweep_dir, plan, settings, slots)
     jobs = [p.job for p in plan if p.done is None]
-    if settings.resume:
+    if settings.resume and not (batch.study is not None and batch.study.remembers):
         log.info(f"Resuming: {len(plan) - len(jobs)} of {len(plan)} jobs have completed and are skipped")
     if jobs:
         log.info(report.plan(jobs, slots, sweep_dir))
-    again = f"to go on: exptools-resume {shlex.quote(str(sweep_dir))}"
-    ran = run_all(jobs, slots, shared, log, settings.policy, hint=again)
-    told = report.failures(jobs, ran)
+    batch.so_far.nums |= {p.job.num for p in plan}
+    again = _how_to_go_on(batch.study, sweep_dir)
+    ran = run_all(jobs, slots, shared, log, settings.policy, hint=again, n_failed=batch.so_far.n_failed)
+    batch.so_far.add(jobs, ran)
+    goes_on = batch.study is not None and batch.study.goes_on
+    told = None if goes_on else report.failures(jobs, ran)  # a study that goes on tells all at its end
     if told:
-        _tell(f"{told}\n{again}")
+        report.tell(log, f"{told}\n{again}".rstrip())
     outcomes = iter(ran)
-    return [_return(p.job, p.config, p.done or next(outcomes)) for p in plan]
+    kind = FailedTrial if goes_on else FailedReturn
+    return [_return(p.job, p.config, p.done or next(outcomes), kind) for p in plan]
 
 
-def _tell(text: str) -> None:
-    if log.isEnabledFor(logging.ERROR):
-        log.error(text)
-    else:  # hydra/hydra_logging=disabled
-        print(text, file=sys.stderr)
+def _follow(study: Study, batch: _Batch, settings: Settings, sweep_dir: Path) -> None:
+    """Wait for the end of the study from its first batch on.
+
+    Raises:
+        JobFailed: it has come to its end by max_failures.
+    """
+    if not batch.so_far.nums:
+        # The first in the list is the last that Hydra tells of the end: it ends the command.
+        end = EndOfStudy(study, batch.so_far, _how_to_go_on(study, sweep_dir))
+        batch.context.callbacks.callbacks.insert(0, end)
+        if settings.resume and study.remembers:
+            log.info(f"Resuming: {study.sweeper} remembers its study and chooses new jobs")
+    most = settings.policy.max_failures
+    if most is not None and batch.so_far.n_failed >= most:
+        told = batch.so_far.failures()
+        raise JobFailed(f"max_failures={most} was reached, {study.sweeper} is stopped: {told}")
+
+
+def _how_to_go_on(study: Study | None, sweep_dir: Path) -> str:
+    """The command that goes on with the sweep; nothing for a study that would choose other jobs."""
+    may_go_on = study is None or study.remembers or study.repeats
+    return f"to go on: exptools-resume {shlex.quote(str(sweep_dir))}" if may_go_on else ""
 
 
 def _planned(
@@ -238,14 +311,15 @@ def _prepare(sweep_dir: Path, plan: Sequence[_Planned], settings: Settings, slot
         raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
 
 
-def _return(job: Job, config: DictConfig, outcome: Outcome) -> JobReturn:
+def _return(job: Job, config: DictConfig, outcome: Outcome, failed: type[FailedReturn]) -> JobReturn:
     """Hydra's own result for a job."""
     sent = outcome.returned if isinstance(outcome.returned, JobReturn) else None
     completed = outcome.ending.state is State.COMPLETED
     # Hydra 1.4 brings the traceback of the job along in its JobReturn, and shows it.
-    if sent is not None and (completed or getattr(sent, "_remote_traceback", None) is not None):
+    is_shown = failed is FailedReturn and getattr(sent, "_remote_traceback", None) is not None
+    if sent is not None and (completed or is_shown):
         return sent
-    made = JobReturn() if completed else FailedReturn()
+    made = JobReturn() if completed else failed()
     made.overrides = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
     made.cfg = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     made.hydra_cfg = OmegaConf.masked_copy(config, "hydra")
@@ -266,4 +340,4 @@ def _failure(job: Job, outcome: Outcome, sent: JobReturn | None) -> JobFailed:
     return failure
 
 
-__all__ = ["ExptoolsError", "FailedReturn", "JobFailed", "launch"]
+__all__ = ["ExptoolsError", "FailedReturn", "FailedTrial", "JobFailed", "launch"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -65,6 +66,14 @@ def failures(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> str | None:
     if unbegun:
         lines.append(f"  {len(unbegun)} more were {unbegun[0].ending.error}")
     return "\n".join(lines)
+
+
+def tell(log: logging.Logger, text: str) -> None:
+    """An error for the log, or on stderr where the log is silent (hydra/hydra_logging=disabled)."""
+    if log.isEnabledFor(logging.ERROR):
+        log.error(text)
+    else:
+        print(text, file=sys.stderr)
 
 
 def dry_run(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:

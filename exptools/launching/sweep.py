@@ -31,21 +31,26 @@ def run_all(
     policy: Policy = Policy(),  # noqa: B008 - frozen
     on_start: Callable[[], None] = lambda: None,
     hint: str = "",
+    n_failed: int = 0,
 ) -> list[Outcome]:
     """Run all jobs, whatever happens to one; the outcomes are in the order of the jobs.
 
     shared: what application.pack made, for jobs of Hydra. log: hears of every start and end. on_start: called
-    when a job begins. hint: said after an interrupt.
+    when a job begins. hint: said after an interrupt. n_failed: of earlier batches.
 
     Raises:
         SystemExit: SIGINT, SIGTERM or SIGHUP came; the jobs that ran were ended in order, no other was begun.
     """
     outcomes: dict[int, Outcome] = {}
+    limit = _FailureLimit(policy.max_failures, n_failed)
+    if limit.is_news():
+        _end_the_rest(jobs, outcomes, f"max_failures={policy.max_failures} was reached")
+        return [outcomes[i] for i in range(len(jobs))]
     with tempfile.TemporaryDirectory(prefix="exptools-") as scratch, contextlib.ExitStack() as stack:
         preload = policy.preload() if len(jobs) > 1 else None
         engine = LocalEngine(shared, Path(scratch), policy.timeout_s, preload)
         stack.callback(engine.close)
-        attempts, limit = _Attempts(engine, policy.retries, log), _FailureLimit(policy.max_failures)
+        attempts = _Attempts(engine, policy.retries, log)
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
         with _signals_as_events(pool):
             pool.start(jobs)
@@ -64,9 +69,10 @@ def run_all(
 class _FailureLimit:
     """Counts jobs that did not complete: whether these are as many as may be."""
 
-    def __init__(self, most: int | None) -> None:
+    def __init__(self, most: int | None, n: int = 0) -> None:
+        """n: how many there are already."""
         self.most = most
-        self._n = 0
+        self._n = n
         self._told = False
         self._lock = threading.Lock()
 

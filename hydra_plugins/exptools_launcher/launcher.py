@@ -37,6 +37,7 @@ class ExptoolsLauncher(Launcher):
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
         self._setup: dict[str, Any] = {}
+        self._so_far: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra tells what to run."""
@@ -45,11 +46,14 @@ class ExptoolsLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; a usage error ends the command with one line and exit code 2."""
         from exptools.launching.hydra_sweep import launch
+        from exptools.launching.study import SoFar
 
+        self._so_far = self._so_far or SoFar()
         with ends_the_command():
             return launch(
                 **self._setup,
                 settings=self._settings,
                 job_overrides=job_overrides,
                 initial_job_idx=initial_job_idx,
+                so_far=self._so_far,
             )

@@ -24,7 +24,7 @@ from exptools.launching.job import GRACE_S, Job, Outcome, Spec
 from exptools.launching.slots import Slot
 from exptools.lifecycle import OUT_OF_MEMORY, Ending
 from exptools.rundir import State, Status
-from exptools.say import say
+from exptools.say import say, say_once
 
 _BOOT = "import sys; sys.path[:] = {path!r}; from exptools.launching.{module} import main; main()"
 
@@ -151,7 +151,7 @@ class LocalEngine:
             return server.start(f"exptools-{job.num}", environ, control, log.fileno())
         except LaunchError as error:
             self._server = None
-            say(f"every job is started anew instead of forked: {error}")
+            say_once(f"every job is started anew instead of forked: {error}")
             return None
 
     def _usable_server(self) -> ForkServer | None:
@@ -164,7 +164,7 @@ class LocalEngine:
             if self._server is not None:
                 self._server = None
                 server.close()
-                say(f"every job is started anew instead of forked: {why}")
+                say_once(f"every job is started anew instead of forked: {why}")
         return None
 
     def _spawn(
