@@ -230,9 +230,13 @@ def _follow(study: Study, batch: _Batch, settings: Settings, sweep_dir: Path) ->
 
 
 def _how_to_go_on(study: Study | None, sweep_dir: Path) -> str:
-    """The command that goes on with the sweep; nothing for a study that would choose other jobs."""
+    """What goes on with the sweep; nothing for a study that would choose other jobs."""
     may_go_on = study is None or study.remembers or study.repeats
-    return f"to go on: exptools-resume {shlex.quote(str(sweep_dir))}" if may_go_on else ""
+    if not may_go_on:
+        return ""
+    if main_module.describe() == main_module.MainModule():  # a notebook, `python -c`
+        return f"to go on: the same again with hydra.launcher.resume=true and hydra.sweep.dir={sweep_dir}"
+    return f"to go on: exptools-resume {shlex.quote(str(sweep_dir))}"
 
 
 def _planned(

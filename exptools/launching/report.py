@@ -11,6 +11,7 @@ from typing import Any
 
 from exptools import rundir
 from exptools.errors import LaunchError
+from exptools.launching import main_module
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot
 from exptools.rundir import State
@@ -119,6 +120,7 @@ def write_sweep(
     entries.sort(key=lambda entry: entry["num"])
     sweep = {
         "command": [sys.executable, *sys.orig_argv[1:]],
+        "script": main_module.describe() != main_module.MainModule(),  # else a notebook, `python -c`, a test
         "cwd": os.getcwd(),
         "launcher": {**settings, "n_slots": len(slots), "slots": [s.affinity_code for s in slots]},
         "varies": varying_keys([e["overrides"] for e in entries]),

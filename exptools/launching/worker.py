@@ -111,6 +111,8 @@ def _run_job(spec: Spec) -> JobReturn:
     Singleton.set_state(transport.loads(application.singletons))
     config = transport.loads(Path(spec.payload).read_bytes())
     context, task_function = application.context(config), transport.loads(application.task_function)
+    if spec.main_module() == main_module.MainModule():
+        main_module.adopt(task_function)
     return run_job(
         hydra_context=context,
         task_function=task_function,
