@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -319,8 +320,10 @@ def _return(job: Job, config: DictConfig, outcome: Outcome, failed: type[FailedR
     """Hydra's own result for a job."""
     sent = outcome.returned if isinstance(outcome.returned, JobReturn) else None
     completed = outcome.ending.state is State.COMPLETED
-    # Hydra 1.4 brings the traceback of the job along in its JobReturn, and shows it.
-    is_shown = failed is FailedReturn and getattr(sent, "_remote_traceback", None) is not None
+    # Hydra 1.4 brings the traceback of the job along in its JobReturn, and shows it. It rebuilds the frames
+    # without their bytecode, in which IPython searches for ever.
+    may_show = failed is FailedReturn and "IPython" not in sys.modules
+    is_shown = may_show and getattr(sent, "_remote_traceback", None) is not None
     if sent is not None and (completed or is_shown):
         return sent
     made = JobReturn() if completed else failed()
