@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from exptools.collections import AttrDict as AttrDict
     from exptools.errors import ExptoolsError as ExptoolsError
     from exptools.launching.affinity import affinity_from_code as affinity_from_code
+    from exptools.launching.affinity import decode_affinity as decode_affinity
     from exptools.launching.affinity import encode_affinity as encode_affinity
+    from exptools.launching.affinity import full_resource_affinity as full_resource_affinity
+    from exptools.launching.affinity import get_n_run_slots as get_n_run_slots
     from exptools.launching.affinity import make_affinity as make_affinity
+    from exptools.launching.affinity import prepend_run_slot as prepend_run_slot
     from exptools.launching.affinity import quick_affinity_code as quick_affinity_code
+    from exptools.launching.affinity import remove_run_slot as remove_run_slot
     from exptools.launching.exp_launcher import run_experiments as run_experiments
     from exptools.launching.in_job import affinity as affinity
     from exptools.launching.variant import VariantLevel as VariantLevel
@@ -31,9 +36,14 @@ _HOMES = {
     "AttrDict": "exptools.collections",
     "ExptoolsError": "exptools.errors",
     "affinity_from_code": "exptools.launching.affinity",
+    "decode_affinity": "exptools.launching.affinity",
     "encode_affinity": "exptools.launching.affinity",
+    "full_resource_affinity": "exptools.launching.affinity",
+    "get_n_run_slots": "exptools.launching.affinity",
     "make_affinity": "exptools.launching.affinity",
+    "prepend_run_slot": "exptools.launching.affinity",
     "quick_affinity_code": "exptools.launching.affinity",
+    "remove_run_slot": "exptools.launching.affinity",
     "affinity": "exptools.launching.in_job",
     "run_experiments": "exptools.launching.exp_launcher",
     "VariantLevel": "exptools.launching.variant",
@@ -53,11 +63,16 @@ __all__ = [
     "VariantLevel",
     "affinity",
     "affinity_from_code",
+    "decode_affinity",
     "encode_affinity",
+    "full_resource_affinity",
+    "get_n_run_slots",
     "load_variant",
     "make_affinity",
     "make_variants",
+    "prepend_run_slot",
     "quick_affinity_code",
+    "remove_run_slot",
     "run_experiments",
     "save_variant",
     "update_config",

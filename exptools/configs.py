@@ -48,7 +48,8 @@ class LauncherConf:
     # How they run.
     engine: str = "local"  # a fresh process for each; or joblib: those of a slot share one, for tiny jobs
     start: str = "fork"  # from a process that has imported what the application imports; or spawn: anew
-    preload: Any = "auto"  # what that one imports: auto (the application's libraries), or a list of modules
+    # What that one imports: auto (the application's libraries), a list of modules, or off: as start=spawn.
+    preload: Any = "auto"
     timeout_s: float | None = None  # a job that takes longer is stopped
     retries: int = 0  # how often a job that did not complete runs again
     max_failures: int | None = None  # after so many jobs that did not complete no other is begun

@@ -16,6 +16,16 @@ def say(text: str) -> None:
             print(f"exptools: {text}", file=sys.stderr, flush=True)
 
 
+_said: set[str] = set()
+
+
+def say_once(text: str) -> None:
+    """The same, but only once in this process: of what is so in every batch of a sweep."""
+    if text not in _said:
+        _said.add(text)
+        say(text)
+
+
 @contextlib.contextmanager
 def ends_the_command() -> Iterator[None]:
     """Let what the user did wrong end the command with one line and exit code 2.

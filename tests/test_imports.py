@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from conftest import ROOT, Command
 
 import exptools
+import exptools.launching
 
 HEAVY = {
     "torch",
@@ -27,11 +29,30 @@ HEAVY = {
     "psutil",
 }
 
+LAUNCHING = {
+    "VariantLevel",
+    "affinity_from_code",
+    "decode_affinity",
+    "encode_affinity",
+    "full_resource_affinity",
+    "get_n_run_slots",
+    "load_variant",
+    "make_affinity",
+    "make_variants",
+    "prepend_run_slot",
+    "quick_affinity_code",
+    "remove_run_slot",
+    "run_experiments",
+    "save_variant",
+    "update_config",
+}
+
 
 @pytest.mark.parametrize(
     "statement",
     [
         "import exptools",
+        "import exptools.launching",
         "from exptools.logging import logger, logger_context",
         "import exptools.launching.worker",
         "import exptools.viewing.cli",
@@ -72,17 +93,8 @@ def test_the_public_names_are_these() -> None:
         "AttrDict",
         "ExptoolsError",
         "__version__",
-        "affinity_from_code",
-        "encode_affinity",
-        "make_affinity",
-        "quick_affinity_code",
-        "VariantLevel",
+        *LAUNCHING,
         "affinity",
-        "load_variant",
-        "make_variants",
-        "run_experiments",
-        "save_variant",
-        "update_config",
         "logger_context",
         "load",
     }
@@ -90,9 +102,24 @@ def test_the_public_names_are_these() -> None:
         assert getattr(exptools, name) is not None
 
 
+def test_launching_gives_the_same_names_as_the_modules_in_it() -> None:
+    assert set(exptools.launching.__all__) == LAUNCHING
+    for name in LAUNCHING:
+        home = importlib.import_module(exptools.launching._HOMES[name])
+        assert getattr(exptools.launching, name) is getattr(home, name) is getattr(exptools, name)
+
+
+def test_affinity_codes_are_found_where_users_of_rlpyt_look() -> None:
+    from exptools.launching import affinity
+
+    assert set(affinity.__all__) >= {name for name in LAUNCHING if "affinity" in name or "slot" in name}
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(AttributeError, match="module 'exptools' has no attribute 'lod'; it has AttrDict"):
         exptools.lod  # noqa: B018
+    with pytest.raises(AttributeError, match="launching' has no attribute 'make'"):
+        exptools.launching.make  # noqa: B018
 
 
 BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words"}

@@ -73,7 +73,7 @@ def run_experiments(
     _check(script, runs_per_setting, variants, log_dirs, runs_args, debug_mode)
     directory = get_log_dir(experiment_title)
     jobs = [
-        _job(num, script, directory / log_dir, run_id, [*(common_args or ()), *args], mask_gpus)
+        _job(num, script, directory, log_dir, run_id, [*(common_args or ()), *args], mask_gpus)
         for num, (run_id, log_dir, args) in enumerate(
             (run_id, log_dir, args)
             for run_id in range(runs_per_setting)
@@ -129,14 +129,15 @@ def _check(
 def _job(
     num: int,
     script: str | os.PathLike[str],
-    log_dir: Path,
+    directory: Path,
+    log_dir: str,
     run_id: int,
     args: Sequence[Any],
     mask_gpus: bool,
 ) -> Job:
-    words = (os.fspath(script), str(log_dir), str(run_id), *map(str, args))
-    run_dir = log_dir / f"run_{run_id}"
-    return Job(num, (f"{log_dir.name} run {run_id}",), run_dir, script=words, mask_gpus=mask_gpus)
+    words = (os.fspath(script), str(directory / log_dir), str(run_id), *map(str, args))
+    run_dir = directory / log_dir / f"run_{run_id}"
+    return Job(num, (f"{log_dir} run {run_id}",), run_dir, script=words, mask_gpus=mask_gpus)
 
 
 def _refuse_used(jobs: Sequence[Job]) -> None:

@@ -21,13 +21,14 @@ from omegaconf.errors import OmegaConfBaseException
 from exptools import lifecycle, rundir
 from exptools.configs import as_current, resolved
 from exptools.errors import ExptoolsError, LaunchError, RunDirError
-from exptools.launching import application, lines, main_module, names, report, resume, transport
+from exptools.launching import application, lines, main_module, names, report, resume, study, transport
 from exptools.launching.alike import Packed
 from exptools.launching.composer import Composer
 from exptools.launching.job import Job, Outcome, Returned
-from exptools.launching.returns import Configs, FailedReturn, JobFailed, SweepReturn
+from exptools.launching.returns import Configs, FailedReturn, FailedTrial, JobFailed, SweepReturn
 from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
+from exptools.launching.study import EndOfStudy, SoFar, Study
 from exptools.launching.sweep import run_all
 from exptools.rundir import State
 
@@ -42,22 +43,31 @@ def launch(
     settings: dict[str, Any],
     job_overrides: Sequence[Sequence[str]],
     initial_job_idx: int,
+    so_far: SoFar,
 ) -> Sequence[JobReturn]:
     """Run one job for each list of overrides; all of them, whatever happens to one.
 
+    so_far: what the batches before this one did; this one is added to it.
+
     Raises:
         ExptoolsError: the jobs cannot be started as asked; nothing was started.
+        JobFailed: too many jobs of a study had failed before this batch.
     """
     main_module.stop_if_importing()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     lines.outlive_the_reader(log)
     checked = check(settings)
-    batch = _Batch(context, task_function, config, job_overrides, initial_job_idx)
+    batch = _Batch(context, task_function, config, job_overrides, initial_job_idx, so_far, study.of(config))
     sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
     if checked.dry_run:
         plan = _plan(batch, checked, sweep_dir)
         print(report.dry_run([p.job for p in plan if p.done is None], _slots(plan, checked), sweep_dir))
+        if batch.study is not None:
+            print(
+                f"{batch.study.sweeper} chooses what comes next by what these return: the dry run ends here."
+            )
+            raise SystemExit(0)  # it would wait for results
         return []
     rundir.make(sweep_dir)
     with _claimed(sweep_dir):
@@ -73,6 +83,8 @@ class _Batch:
     config: DictConfig
     job_overrides: Sequence[Sequence[str]]
     initial_job_idx: int
+    so_far: SoFar
+    study: Study | None
 
 
 @dataclass(frozen=True)
@@ -117,10 +129,10 @@ def _claimed(sweep_dir: Path) -> Iterator[None]:
 
 def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[_Planned]:
     """All jobs, composed now: later edits of their files do not reach the sweep."""
-    names.tell_new(batch.job_overrides, report.varying_keys(batch.job_overrides))
+    names.tell_new(batch.job_overrides, _varying_keys(batch))
     composer = Composer(batch.context.config_loader, batch.config)
     if settings.resume:
-        places = resume.find(sweep_dir, batch.job_overrides)
+        places = _find(batch, sweep_dir)
     else:
         places = resume.fresh(len(batch.job_overrides), batch.initial_job_idx)
     like = _Like()
@@ -132,34 +144,81 @@ def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[_Planned]:
     return plan
 
 
+def _varying_keys(batch: _Batch) -> list[str]:
+    """The keys that the sweeper chose the values of: of a small batch, not all that vary need to differ."""
+    given: Any = OmegaConf.to_container(batch.config.hydra.overrides.task, resolve=False)
+    chosen = (word for job in batch.job_overrides for word in job if word not in given)
+    return list(dict.fromkeys(word.partition("=")[0] for word in chosen))
+
+
+def _find(batch: _Batch, sweep_dir: Path) -> resume.Places:
+    """The places of a sweep that goes on.
+
+    Raises:
+        LaunchError: it is a study that has forgotten what it had chosen.
+    """
+    places = resume.find(sweep_dir, batch.job_overrides, batch.so_far.nums)
+    is_first = not batch.so_far.nums
+    if batch.study is not None and is_first and not (batch.study.remembers or any(places.earlier)):
+        raise LaunchError(study.no_resume(batch.study, sweep_dir))
+    return places
+
+
 def _slots(plan: Sequence[_Planned], settings: Settings) -> tuple[Slot, ...]:
     return make_slots(**settings.slots, n_jobs=max(1, sum(p.done is None for p in plan)))
 
 
 def _launch(batch: _Batch, settings: Settings, sweep_dir: Path) -> Sequence[JobReturn]:
+    if batch.study is not None:
+        _follow(batch.study, batch, settings, sweep_dir)
     plan = _plan(batch, settings, sweep_dir)
     slots = _slots(plan, settings)
     shared = application.pack(batch.context, batch.task_function)
     _prepare(sweep_dir, plan, settings, slots)
     jobs = [p.job for p in plan if p.done is None]
-    if settings.resume:
+    if settings.resume and not (batch.study is not None and batch.study.remembers):
         log.info(f"Resuming: {len(plan) - len(jobs)} of {len(plan)} jobs have completed and are skipped")
     if jobs:
         log.info(report.plan(jobs, slots, sweep_dir))
-    again = f"to go on: exptools-resume {shlex.quote(str(sweep_dir))}"
-    ran = run_all(jobs, slots, shared, log, settings.policy, hint=again)
-    told = report.failures(jobs, ran)
+    batch.so_far.nums |= {p.job.num for p in plan}
+    again = _how_to_go_on(batch.study, sweep_dir)
+    ran = run_all(jobs, slots, shared, log, settings.policy, hint=again, n_failed=batch.so_far.n_failed)
+    batch.so_far.add(jobs, ran)
+    goes_on = batch.study is not None and batch.study.goes_on
+    told = None if goes_on else report.failures(jobs, ran)  # a study that goes on tells all at its end
     if told:
-        _tell(f"{told}\n{again}")
+        report.tell(log, f"{told}\n{again}".rstrip())
     outcomes = iter(ran)
-    return [_return(p, p.done or next(outcomes)) for p in plan]
+    kind = FailedTrial if goes_on else FailedReturn
+    return [_return(p, p.done or next(outcomes), kind) for p in plan]
 
 
-def _tell(text: str) -> None:
-    if log.isEnabledFor(logging.ERROR):
-        log.error(text)
-    else:  # hydra/hydra_logging=disabled
-        print(text, file=sys.stderr)
+def _follow(study: Study, batch: _Batch, settings: Settings, sweep_dir: Path) -> None:
+    """Wait for the end of the study from its first batch on.
+
+    Raises:
+        JobFailed: it has come to its end by max_failures.
+    """
+    if not batch.so_far.nums:
+        # The first in the list is the last that Hydra tells of the end: it ends the command.
+        end = EndOfStudy(study, batch.so_far, _how_to_go_on(study, sweep_dir))
+        batch.context.callbacks.callbacks.insert(0, end)
+        if settings.resume and study.remembers:
+            log.info(f"Resuming: {study.sweeper} remembers its study and chooses new jobs")
+    most = settings.policy.max_failures
+    if most is not None and batch.so_far.n_failed >= most:
+        told = batch.so_far.failures()
+        raise JobFailed(f"max_failures={most} was reached, {study.sweeper} is stopped: {told}")
+
+
+def _how_to_go_on(study: Study | None, sweep_dir: Path) -> str:
+    """What goes on with the sweep; nothing for a study that would choose other jobs."""
+    may_go_on = study is None or study.remembers or study.repeats
+    if not may_go_on:
+        return ""
+    if main_module.describe() == main_module.MainModule():  # a notebook, `python -c`
+        return f"to go on: the same again with hydra.launcher.resume=true and hydra.sweep.dir={sweep_dir}"
+    return f"to go on: exptools-resume {shlex.quote(str(sweep_dir))}"
 
 
 def _planned(
@@ -250,16 +309,19 @@ def _prepare(sweep_dir: Path, plan: Sequence[_Planned], settings: Settings, slot
         raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
 
 
-def _return(planned: _Planned, outcome: Outcome) -> JobReturn:
+def _return(planned: _Planned, outcome: Outcome, failed: type[FailedReturn]) -> JobReturn:
     """Hydra's own result for a job."""
     job = planned.job
     returned = outcome.returned if isinstance(outcome.returned, Returned) else None
     sent: JobReturn | None = None if returned is None else returned.job_return
     completed = outcome.ending.state is State.COMPLETED
-    # Hydra 1.4 brings the traceback of the job along in its JobReturn, and shows it.
-    if returned is not None and (completed or getattr(sent, "_remote_traceback", None) is not None):
+    # Hydra 1.4 brings the traceback of the job along in its JobReturn, and shows it. It rebuilds the frames
+    # without their bytecode, in which IPython searches for ever.
+    may_show = failed is FailedReturn and "IPython" not in sys.modules
+    is_shown = may_show and getattr(sent, "_remote_traceback", None) is not None
+    if returned is not None and (completed or is_shown):
         return SweepReturn(partial(_sent_configs, job, returned), sent)
-    made = (SweepReturn if completed else FailedReturn)(partial(_configs, job))
+    made = (SweepReturn if completed else failed)(partial(_configs, job))
     made.overrides = planned.overrides
     made.working_dir = os.getcwd() if sent is None else sent.working_dir
     made.task_name = planned.task_name
@@ -291,4 +353,4 @@ def _failure(job: Job, outcome: Outcome, sent: JobReturn | None) -> JobFailed:
     return failure
 
 
-__all__ = ["ExptoolsError", "FailedReturn", "JobFailed", "launch"]
+__all__ = ["ExptoolsError", "FailedReturn", "FailedTrial", "JobFailed", "launch"]

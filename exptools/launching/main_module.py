@@ -11,10 +11,12 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from exptools.errors import LaunchError
 
 NAME = "__mp_main__"  # multiprocessing's name for it, so that `if __name__ == "__main__":` does not run again
+MAIN_NAMES = ("__main__", NAME)
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,17 @@ def _import(main: MainModule) -> None:
             raise
         except SystemExit as error:
             raise LaunchError(_NO_GUARD) from error
+
+
+def adopt(function: Any) -> None:
+    """Where there is no script to import: let what came by value with `function` be found by name too.
+
+    pickle, pools of processes and configs look for `__main__.Name`, and a notebook's classes and functions
+    would not be there. Only what the function uses comes along.
+    """
+    came = getattr(function, "__globals__", {}).items()
+    ours = {name: value for name, value in came if getattr(value, "__module__", None) in MAIN_NAMES}
+    vars(sys.modules["__main__"]).update(ours)
 
 
 def run(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from exptools import rundir
 from exptools.errors import LaunchError
+from exptools.launching import main_module
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot
 from exptools.rundir import State
@@ -62,6 +64,14 @@ def failures(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> str | None:
     return "\n".join(lines)
 
 
+def tell(log: logging.Logger, text: str) -> None:
+    """An error for the log, or on stderr where the log is silent (hydra/hydra_logging=disabled)."""
+    if log.isEnabledFor(logging.ERROR):
+        log.error(text)
+    else:
+        print(text, file=sys.stderr)
+
+
 def dry_run(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     """What would run, and where."""
     rows = [("job", "directory", "overrides")]
@@ -106,6 +116,7 @@ def write_sweep(
     entries.sort(key=lambda entry: entry["num"])
     sweep = {
         "command": [sys.executable, *sys.orig_argv[1:]],
+        "script": main_module.describe() != main_module.MainModule(),  # else a notebook, `python -c`, a test
         "cwd": os.getcwd(),
         "launcher": {**settings, "n_slots": len(slots), "slots": [s.affinity_code for s in slots]},
         "varies": varying_keys([e["overrides"] for e in entries]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,10 @@ def fresh(n_jobs: int, first: int) -> Places:
     return Places((None,) * n_jobs, tuple(range(first, first + n_jobs)))
 
 
-def find(sweep_dir: Path, job_overrides: Sequence[Sequence[str]]) -> Places:
+def find(sweep_dir: Path, job_overrides: Sequence[Sequence[str]], taken: Set[int] = frozenset()) -> Places:
     """What sweep.json and the runs tell of these jobs: the same overrides are the same job.
+
+    taken: the numbers of jobs that this launch has had in an earlier batch.
 
     Raises:
         LaunchError: there is no sweep, or one of its runs still goes on.
@@ -63,7 +65,7 @@ def find(sweep_dir: Path, job_overrides: Sequence[Sequence[str]]) -> Places:
         advice = "give the directory of a sweep by hydra.sweep.dir="
         raise LaunchError(f"resume=true, but there is no {rundir.SWEEP} in {sweep_dir}; {advice}")
     known: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for entry in entries:
+    for entry in (entry for entry in entries if entry["num"] not in taken):
         known.setdefault(_identity(entry["overrides"]), []).append(entry)
     found = [_take(sweep_dir, known, overrides) for overrides in job_overrides]
     numbers = _free_numbers(max(entry["num"] for entry in entries))

@@ -53,16 +53,17 @@ def _command(sweep_dir: Path) -> tuple[list[str], str]:
     try:
         sweep: Any = rundir.read_json(path)
         command, cwd = [str(word) for word in sweep["command"]], str(sweep["cwd"])
-        can_resume = "resume" in sweep["launcher"]
+        can_resume, is_script = "resume" in sweep["launcher"], sweep.get("script", True)
     except FileNotFoundError:
         raise LaunchError(f"{sweep_dir} is no sweep: there is no {rundir.SWEEP} in it") from None
     except (RunDirError, KeyError, TypeError) as error:
         raise LaunchError(f"{path}: not what exptools writes ({error})") from error
     if not can_resume:
         raise LaunchError(f"{path}: launched by run_experiments, which cannot go on; run its script again")
-    if len(command) < 2 or command[1] in ("-", "-c"):
-        given = shlex.join(command[:2])
-        raise LaunchError(f"{path}: not launched by a script, but by {given}; run that again")
+    if not is_script or len(command) < 2 or command[1] in ("-", "-c"):
+        given = shlex.join(command[: 3 if command[1:2] == ["-m"] else 2])
+        again = "run that again, with hydra.launcher.resume=true"
+        raise LaunchError(f"{path}: not launched by a script, but by {given}; {again}")
     if not os.path.isdir(cwd):
         raise LaunchError(f"{path}: launched in {cwd}, which does not exist any more")
     return command, cwd

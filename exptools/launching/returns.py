@@ -68,3 +68,22 @@ class FailedReturn(SweepReturn):
     @return_value.setter
     def return_value(self, value: Any) -> None:
         self._return_value = value
+
+
+class FailedTrial(FailedReturn):
+    """The same for a study that goes on: it raises once.
+
+    The sweepers of Optuna and Nevergrad ask for the value of a failed job twice: to tell the study of the
+    failure, and, where too many of a batch failed, to end the study by what is raised.
+    """
+
+    @property
+    def return_value(self) -> Any:
+        """Raises JobFailed when it is asked for the first time."""
+        failure, self._return_value = self._return_value, None
+        if failure is not None:
+            raise failure
+
+    @return_value.setter
+    def return_value(self, value: Any) -> None:
+        self._return_value = value

@@ -26,6 +26,7 @@ DIVISION = (
     "alternating",
     "set_affinity",
 )
+OFF = ("off", False)  # of preload; YAML reads the word as false, Hydra's command line as a text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +87,8 @@ def check(given: Mapping[str, Any]) -> Settings:
             max_failures=1 if values["fail_fast"] else values["max_failures"],
             stagger_s=values["stagger_s"],
             engine=values["engine"],
-            start=values["start"],
-            modules=None if values["preload"] == "auto" else tuple(values["preload"]),
+            start="spawn" if values["preload"] in OFF else values["start"],
+            modules=None if values["preload"] in ("auto", *OFF) else tuple(values["preload"]),
         ),
         dry_run=values["dry_run"],
         resume=values["resume"],
@@ -119,8 +120,8 @@ def _wrong_words(values: Mapping[str, Any]) -> Iterator[str]:
     if start not in ("fork", "spawn"):
         yield f"start={start} must be fork or spawn"
     is_list = isinstance(preload, Sequence) and not isinstance(preload, str)
-    if preload != "auto" and not (is_list and all(isinstance(name, str) for name in preload)):
-        yield f"preload={preload} must be auto or a list of modules; start=spawn does without"
+    if preload not in ("auto", *OFF) and not (is_list and all(isinstance(name, str) for name in preload)):
+        yield f"preload={preload} must be auto, a list of modules, or off: jobs are started anew then"
 
 
 def _out_of_range(values: Mapping[str, Any]) -> Iterator[str]:

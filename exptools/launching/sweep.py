@@ -24,6 +24,7 @@ from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
 from exptools.lifecycle import Ending
 from exptools.rundir import State
+from exptools.say import say_once
 
 
 def run_all(
@@ -34,22 +35,27 @@ def run_all(
     policy: Policy = Policy(),  # noqa: B008 - frozen
     on_start: Callable[[], None] = lambda: None,
     hint: str = "",
+    n_failed: int = 0,
 ) -> list[Outcome]:
     """Run all jobs, whatever happens to one; the outcomes are in the order of the jobs.
 
     shared: what application.pack made, for jobs of Hydra. log: hears of every start and end. on_start: called
-    when a job begins. hint: said after an interrupt.
+    when a job begins. hint: said after an interrupt. n_failed: of earlier batches.
 
     Raises:
         SystemExit: SIGINT, SIGTERM or SIGHUP came; the jobs that ran were ended in order, no other was begun.
     """
     outcomes: dict[int, Outcome] = {}
+    limit = _FailureLimit(policy.max_failures, n_failed)
+    if limit.is_news():
+        _end_the_rest(jobs, outcomes, f"max_failures={policy.max_failures} was reached")
+        return [outcomes[i] for i in range(len(jobs))]
     if any(slot.pin for slot in slots) and not machine.can_pin():
-        log.warning(_UNPINNED)
+        say_once(_UNPINNED)
     with tempfile.TemporaryDirectory(prefix="exptools-") as scratch, contextlib.ExitStack() as stack:
         engine = _engine(policy, shared, Path(scratch), len(jobs))
         stack.callback(engine.close)
-        attempts, limit = _Attempts(engine, policy.retries, log), _FailureLimit(policy.max_failures)
+        attempts = _Attempts(engine, policy.retries, log)
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
         tally = progress.Tally([report.title(job) for job in jobs], len(slots), time.monotonic())
         with _signals_as_events(pool), progress.shown(tally, log):
@@ -83,9 +89,10 @@ def _engine(policy: Policy, shared: bytes, scratch: Path, n_jobs: int) -> Engine
 class _FailureLimit:
     """Counts jobs that did not complete: whether these are as many as may be."""
 
-    def __init__(self, most: int | None) -> None:
+    def __init__(self, most: int | None, n: int = 0) -> None:
+        """n: how many there are already."""
         self.most = most
-        self._n = 0
+        self._n = n
         self._told = False
         self._lock = threading.Lock()
 

@@ -20,9 +20,7 @@ import cloudpickle
 
 from exptools.errors import LaunchError
 from exptools.launching import main_module
-from exptools.launching.main_module import MainModule
-
-MAIN_NAMES = ("__main__", main_module.NAME)
+from exptools.launching.main_module import MAIN_NAMES, MainModule
 
 
 def dumps(value: Any, what: str) -> bytes:

@@ -124,6 +124,8 @@ def _run_job(spec: Spec) -> JobReturn:
     application.restore_state()
     config = transport.loads(Path(spec.payload).read_bytes())
     context, task_function = application.context(config), transport.loads(application.task_function)
+    if spec.main_module() == main_module.MainModule():
+        main_module.adopt(task_function)
     return run_job(
         hydra_context=context,
         task_function=task_function,

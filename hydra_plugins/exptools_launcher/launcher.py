@@ -15,6 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from exptools.configs import CALLBACK_TARGET, register
+from exptools.launching import imported
 from exptools.say import ends_the_command
 
 register()
@@ -24,7 +25,11 @@ class ExptoolsSearchPath(SearchPathPlugin):
     """Adds no path: Hydra asks it after its scan of plugins and before it makes the callbacks."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Keep Hydra 1.4 from warning of the one callback that we named ourselves, at every command."""
+        """Keep Hydra 1.4 from warning of the one callback that we named ourselves, at every command.
+
+        And remember what the application has imported.
+        """
+        imported.remember()
         named = re.escape(
             f"hydra.utils.instantiate() resolved _target_='{CALLBACK_TARGET}' with no\n_execution"
         )
@@ -37,6 +42,7 @@ class ExptoolsLauncher(Launcher):
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
         self._setup: dict[str, Any] = {}
+        self._so_far: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra tells what to run."""
@@ -45,11 +51,14 @@ class ExptoolsLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; a usage error ends the command with one line and exit code 2."""
         from exptools.launching.hydra_sweep import launch
+        from exptools.launching.study import SoFar
 
+        self._so_far = self._so_far or SoFar()
         with ends_the_command():
             return launch(
                 **self._setup,
                 settings=self._settings,
                 job_overrides=job_overrides,
                 initial_job_idx=initial_job_idx,
+                so_far=self._so_far,
             )

@@ -118,13 +118,41 @@ def test_a_module_that_cannot_be_imported_before_is_no_obstacle(tmp_path: Path, 
     assert said_by(tmp_path / "out" / "0") == "forked\n"
 
 
-@pytest.mark.parametrize("words", [["hydra.launcher.start=spawn"], ["+hydra.job.env_set.MINE=1"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hydra.launcher.start=spawn"],
+        ["hydra.launcher.preload=off"],
+        ["hydra.launcher.preload=false"],
+        ["+hydra.job.env_set.MINE=1"],
+    ],
+    ids=" ".join,
+)
 def test_jobs_are_started_anew_if_asked_or_with_an_environment_of_their_own(
     tmp_path: Path, python: Command, words: list[str]
 ) -> None:
     app = write_app(tmp_path, body("print(parent)"))
 
     done = python(app, "-m", "x=1,2", *words, "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said_by(tmp_path / "out" / "0") == "spawned\n"
+
+
+def test_off_in_a_yaml_file_is_off_too(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "app.yaml").write_text(
+        "defaults: [_self_, exptools]\nx: 0\nhydra:\n  launcher:\n    preload: off\n"
+    )
+    app = write_app(
+        tmp_path,
+        body("print(parent)"),
+        template=APP.replace('config_name="app"', 'config_name="app", config_path="conf"').replace(
+            'ConfigStore.instance().store(name="app", node=Config)', ""
+        ),
+    )
+
+    done = python(app, "-m", "x=1,2", "hydra.sweep.dir=out")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert said_by(tmp_path / "out" / "0") == "spawned\n"

@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Command
-from sweeps import APP, ENGINES, said_by, write_app
+from conftest import Command, clean_environment
+from sweeps import APP, said_by, states, write_app
 
+HELPERS = """
+def helper(x):
+    sys.exit(x)
+
+def make(x):
+    return Config(x=x)
+
+"""
 NO_GUARD = APP[: APP.index("if __name__")] + "main()\n"
 
 
-@ENGINES
+@pytest.mark.parametrize("way", ["start=fork", "start=spawn", "engine=joblib"])
 @pytest.mark.parametrize("template", [APP, NO_GUARD], ids=["guarded", "without a guard"])
 def test_the_users_script_is_the_real_main_of_a_job(
-    tmp_path: Path, python: Command, template: str, engine: list[str]
+    tmp_path: Path, python: Command, template: str, way: str
 ) -> None:
     app = write_app(
         tmp_path,
         """
-        import __main__, multiprocessing, pickle
+        import __main__, concurrent.futures, multiprocessing, pickle
         assert __main__.Config is Config
         assert pickle.loads(pickle.dumps(Config)) is Config
-        for method in ("fork", "spawn"):
+        for method in ("fork", "spawn", "forkserver"):
             context = multiprocessing.get_context(method)
-            process = context.Process(target=helper, args=(cfg.x,))
+            process = context.Process(target=helper, args=(cfg.x,), daemon=True)
             process.start()
             process.join()
             assert process.exitcode == cfg.x, (method, process.exitcode)
+            with context.Pool(2) as pool:
+                assert [type(one) for one in pool.map(make, range(3))] == [Config] * 3
+            with concurrent.futures.ProcessPoolExecutor(2, context) as executor:
+                assert [one.x for one in executor.map(make, range(3))] == [0, 1, 2]
         """,
-        template=template.replace("@hydra.main", "def helper(x):\n    sys.exit(x)\n\n@hydra.main"),
+        template=template.replace("@hydra.main", HELPERS + "@hydra.main"),
     )
     if template is NO_GUARD:  # a spawned child imports the script: without a guard that is Hydra again
-        app.write_text(app.read_text().replace('("fork", "spawn")', '("fork",)'))
+        app.write_text(app.read_text().replace('("fork", "spawn", "forkserver")', '("fork",)'))
 
-    done = python(app, "-m", "x=3,4", "hydra.sweep.dir=out", *engine)
+    done = python(app, "-m", "x=3,4", f"hydra.launcher.{way}", "hydra.sweep.dir=out")
 
     logs = "".join((tmp_path / "out" / str(i) / "stdout.log").read_text() for i in range(2))
     assert done.returncode == 0, done.stdout + done.stderr + logs
@@ -51,6 +66,46 @@ def test_a_module_run_with_dash_m_works(tmp_path: Path, python: Command) -> None
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "out" / "0" / "stdout.log").read_text().split()[0] == "found"
+
+
+@pytest.mark.parametrize("template", [APP, NO_GUARD], ids=["guarded", "without a guard"])
+@pytest.mark.parametrize("how", ["-c", "-"])
+def test_a_program_without_a_file_works(tmp_path: Path, how: str, template: str) -> None:
+    app = write_app(
+        tmp_path,
+        """
+        import multiprocessing, pickle
+        from hydra.utils import get_class
+        assert pickle.loads(pickle.dumps(make(1))) == make(1)
+        assert get_class("__main__.Config") is Config
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.map(make, [2]) == [make(2)]
+        print(__name__, cfg.x)
+        if cfg.x == 3:
+            sys.exit(7)
+        """,
+        template=template.replace("@hydra.main", HELPERS + "@hydra.main"),
+    )
+    code = app.read_text()
+    app.unlink()
+
+    done = subprocess.run(
+        [sys.executable, how, *([code] if how == "-c" else []), "-m", "x=1,2,3", "hydra.sweep.dir=out"],
+        input=code if how == "-" else None,
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+
+    out = tmp_path / "out"
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert states(out) == ["COMPLETED", "COMPLETED", "FAILED"], done.stdout
+    assert [said_by(out / str(i)) for i in range(3)] == [f"__main__ {x}\n" for x in (1, 2, 3)]
+    assert "    FAILED: SystemExit: 7\n" in done.stdout
+    again = f"to go on: the same again with hydra.launcher.resume=true and hydra.sweep.dir={out}\n"
+    assert done.stdout.endswith(again)
+    assert json.loads((out / "sweep.json").read_text())["script"] is False
 
 
 @pytest.mark.parametrize("package", ["pkg", "a.b"])

@@ -214,7 +214,7 @@ def test_the_arguments_of_encode_affinity_divide_the_machine(tmp_path: Path, pyt
         (
             {"start": "thread", "preload": "torch"},
             "start=thread must be fork or spawn; "
-            "preload=torch must be auto or a list of modules; start=spawn does without",
+            "preload=torch must be auto, a list of modules, or off: jobs are started anew then",
         ),
         ({"max_failures": 0}, "max_failures=0 must be at least 1"),
         (
@@ -236,6 +236,35 @@ def test_settings_that_cannot_be_are_all_told_at_once(given: dict[str, Any], tex
         check(given)
 
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "modules"),
+    [
+        ({}, None),
+        ({"preload": ["json", "csv"]}, ["json", "csv"]),
+        ({"preload": []}, []),
+    ],
+)
+def test_what_is_preloaded(given: dict[str, Any], modules: list[str] | None) -> None:
+    preload = check(given).policy.preload()
+
+    assert preload == modules if modules is not None else "yaml" in (preload or [])
+
+
+@pytest.mark.parametrize("given", [{"preload": "off"}, {"preload": False}, {"start": "spawn"}])
+def test_without_preload_there_is_no_fork_server(given: dict[str, Any]) -> None:
+    assert check(given).policy.preload() is None
+
+
+@pytest.mark.parametrize("wrong", [True, None, 3, "OFF", [1]])
+def test_any_other_preload_is_refused(wrong: Any) -> None:
+    with pytest.raises(LaunchError) as error:
+        check({"preload": wrong})
+
+    assert str(error.value) == (
+        f"preload={wrong} must be auto, a list of modules, or off: jobs are started anew then"
+    )
 
 
 def test_every_setting_is_used() -> None:

@@ -154,7 +154,16 @@ def test_a_run_whose_status_is_broken_runs_again(interrupted: Path, python: Comm
             ["plain"],
             "{here}/plain/sweep.json: launched by run_experiments, which cannot go on; run its script again",
         ),
-        (["stdin"], "{here}/stdin/sweep.json: not launched by a script, but by python -c; run that again"),
+        (
+            ["stdin"],
+            "{here}/stdin/sweep.json: not launched by a script, but by python -c; "
+            "run that again, with hydra.launcher.resume=true",
+        ),
+        (
+            ["notebook"],
+            "{here}/notebook/sweep.json: not launched by a script, but by python -m ipykernel_launcher; "
+            "run that again, with hydra.launcher.resume=true",
+        ),
         (["gone"], "{here}/gone/sweep.json: launched in /no/such/place, which does not exist any more"),
     ],
 )
@@ -163,6 +172,12 @@ def test_what_cannot_go_on_is_one_line(tmp_path: Path, python: Command, words: l
         "odd": {},
         "plain": {"command": ["python", "x.py"], "cwd": "/", "launcher": {}},
         "stdin": {"command": ["python", "-c"], "cwd": "/", "launcher": {"resume": False}},
+        "notebook": {
+            "command": ["python", "-m", "ipykernel_launcher", "-f", "x.json"],
+            "script": False,
+            "cwd": "/",
+            "launcher": {"resume": False},
+        },
         "gone": {"command": ["python", "x.py"], "cwd": "/no/such/place", "launcher": {"resume": False}},
     }.items():
         (tmp_path / name).mkdir()

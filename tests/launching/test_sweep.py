@@ -77,7 +77,7 @@ def test_a_system_that_cannot_pin_still_limits_the_threads(tmp_path: Path, pytho
 
     assert done.returncode == 0, done.stderr
     told = "this system cannot bind processes to cores: jobs may run on any, each with as many threads as "
-    assert done.stdout.count(told) == 1
+    assert done.stderr.count(told) == 1
     assert int(said_by(tmp_path / "out" / "0")) == os.cpu_count()
     assert "cpus" not in status(tmp_path / "out" / "0")
 

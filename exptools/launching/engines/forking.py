@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import os
 import site
@@ -15,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exptools.errors import LaunchError
+from exptools.launching import imported
 from exptools.launching.slots import THREAD_VARIABLES
 
 # Imported in every job anyway.
@@ -22,6 +25,7 @@ _BASE = (
     "exptools.launching.worker",
     "exptools.launching.main_module",
     "exptools.launching.application",
+    "exptools.launching.transport",
     "exptools.logging.callback",
     "hydra.main",
     "hydra._internal.logging_config",
@@ -38,13 +42,14 @@ _NEVER = {
 
 def auto_preload() -> list[str]:
     """The libraries that this process has imported: what the application imports but for its own code."""
+    known = imported.packages() | sys.stdlib_module_names
     roots = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     roots |= {*site.getsitepackages(), site.getusersitepackages()}
     within = tuple(os.path.realpath(root) + os.sep for root in roots if root)
     return [
         name
         for name, module in list(sys.modules.items())
-        if name.partition(".")[0] not in _NEVER
+        if name.partition(".")[0] in known - _NEVER
         and name == getattr(getattr(module, "__spec__", None), "name", None)
         and os.path.realpath(getattr(module, "__file__", None) or "").startswith(within)
     ]
@@ -80,6 +85,31 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def kept_server(python: Sequence[str], sys_path: Sequence[str], preload: Sequence[str]) -> ForkServer:
+    """The fork server of this process, started if there is none yet that was started in the same way.
+
+    It serves all batches of a sweep, one after the other, and ends with this process. One that turned out to
+    be unusable stays so.
+    """
+    global _kept
+    asked = (os.getcwd(), *python, *sys_path, "", *preload)
+    if _kept is None or _kept[0] != asked:
+        if _kept is None:
+            atexit.register(_close_kept)
+        else:
+            _kept[1].close()
+        _kept = asked, ForkServer(python, sys_path, preload)
+    return _kept[1]
+
+
+_kept: tuple[tuple[str, ...], ForkServer] | None = None
+
+
+def _close_kept() -> None:
+    if _kept is not None:
+        _kept[1].close()
+
+
 class ForkServer:
     """A fork server that is starting, or is at work.
 
@@ -100,6 +130,7 @@ class ForkServer:
                 start_new_session=True,
             )
         self._socket = ours
+        self._owner = os.getpid()
         self._asking = threading.Lock()
         self._started: dict[int, Forked] = {}
         self._answers: list[Forked] = []
@@ -133,8 +164,11 @@ class ForkServer:
                 return self._answers.pop()
 
     def close(self) -> None:
-        """End it; what it has started goes on."""
-        self._socket.shutdown(socket.SHUT_RDWR)
+        """End it, if that was not done before; what it has started goes on."""
+        if os.getpid() != self._owner:
+            return  # a fork of the launcher ends
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._process.wait()
         self._socket.close()
 

@@ -18,10 +18,10 @@ from typing import BinaryIO
 from exptools import rundir
 from exptools.errors import LaunchError
 from exptools.launching.engines.base import Engine, Exit, begin_log, signal_group, texts
-from exptools.launching.engines.forking import Forked, ForkServer, is_possible
+from exptools.launching.engines.forking import Forked, ForkServer, is_possible, kept_server
 from exptools.launching.job import Job, Spec
 from exptools.launching.slots import Slot
-from exptools.say import say
+from exptools.say import say_once
 
 _BOOT = "import sys; sys.path[:] = {path!r}; from exptools.launching.{module} import main; main()"
 
@@ -42,12 +42,10 @@ class LocalEngine(Engine):
         super().__init__(shared, scratch, timeout_s)
         self._server: ForkServer | None = None
         if preload is not None and is_possible():
-            self._server = ForkServer(_python("forkserver"), texts(sys.path), preload)
+            self._server = kept_server(_python("forkserver"), texts(sys.path), preload)
 
     def close(self) -> None:
-        """End the fork server."""
-        if self._server is not None:
-            self._server.close()
+        """Nothing is left to end: the fork server waits for the next batch."""
 
     def _run(self, job: Job, slot: Slot, spec: Spec, late: threading.Event) -> Exit:
         told = json.dumps(dataclasses.asdict(spec)).encode() + b"\n"
@@ -86,7 +84,7 @@ class LocalEngine(Engine):
             return server.start(f"exptools-{job.num}", environ, control, log.fileno())
         except LaunchError as error:
             self._server = None
-            say(f"every job is started anew instead of forked: {error}")
+            say_once(f"every job is started anew instead of forked: {error}")
             return None
 
     def _usable_server(self) -> ForkServer | None:
@@ -99,7 +97,7 @@ class LocalEngine(Engine):
             if self._server is not None:
                 self._server = None
                 server.close()
-                say(f"every job is started anew instead of forked: {why}")
+                say_once(f"every job is started anew instead of forked: {why}")
         return None
 
     def _spawn(
