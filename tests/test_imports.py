@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from conftest import ROOT, Command
 
 import exptools
-import exptools.launching
 
 HEAVY = {
     "torch",
@@ -52,7 +50,6 @@ LAUNCHING = {
     "statement",
     [
         "import exptools",
-        "import exptools.launching",
         "from exptools.logging import logger, logger_context",
         "import exptools.launching.worker",
         "import exptools.viewing.cli",
@@ -102,13 +99,6 @@ def test_the_public_names_are_these() -> None:
         assert getattr(exptools, name) is not None
 
 
-def test_launching_gives_the_same_names_as_the_modules_in_it() -> None:
-    assert set(exptools.launching.__all__) == LAUNCHING
-    for name in LAUNCHING:
-        home = importlib.import_module(exptools.launching._HOMES[name])
-        assert getattr(exptools.launching, name) is getattr(home, name) is getattr(exptools, name)
-
-
 def test_affinity_codes_are_found_where_users_of_rlpyt_look() -> None:
     from exptools.launching import affinity
 
@@ -118,8 +108,6 @@ def test_affinity_codes_are_found_where_users_of_rlpyt_look() -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(AttributeError, match="module 'exptools' has no attribute 'lod'; it has AttrDict"):
         exptools.lod  # noqa: B018
-    with pytest.raises(AttributeError, match="launching' has no attribute 'make'"):
-        exptools.launching.make  # noqa: B018
 
 
 BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words"}
