@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 from conftest import Command
-from sweeps import APP, said_by, states, status, write_app
+from sweeps import APP, gone, said_by, states, status, wait_until, write_app
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server needs Linux")
 
@@ -193,15 +193,22 @@ def test_a_job_that_is_killed_after_its_server_is_failed(tmp_path: Path, python:
         tmp_path,
         """
         if cfg.x == 0:
+            print(__import__("subprocess").Popen(["sleep", "300"]).pid, flush=True)
             os.kill(os.getppid(), signal.SIGKILL)
             time.sleep(1)
             os.kill(os.getpid(), signal.SIGKILL)
         """,
     )
+    (tmp_path / "container.py").write_text(  # orphans are its children, and it leaves them as zombies
+        "import ctypes, subprocess, sys\n"
+        "ctypes.CDLL(None).prctl(36, 1)\n"
+        "sys.exit(subprocess.Popen([sys.executable, *sys.argv[1:]]).wait())\n"
+    )
 
-    done = python(app, "-m", "x=0,1", "hydra.launcher.n_parallel=1", "hydra.sweep.dir=out")
+    done = python("container.py", app, "-m", "x=0,1", "hydra.launcher.n_parallel=1", "hydra.sweep.dir=out")
 
     assert done.returncode == 1
+    wait_until(lambda: gone(int(said_by(tmp_path / "out" / "0"))))
     ended = status(tmp_path / "out" / "0")
     assert (ended["state"], ended["error"]) == (
         "FAILED",

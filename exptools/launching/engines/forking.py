@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import select
 import site
 import socket
 import subprocess
@@ -72,9 +73,23 @@ class Forked:
     def wait(self) -> int | None:
         """Wait for its end; its exit code, negative for a signal, or None if the server died before it."""
         self.told.wait()
-        while self.code is None and _lives(self.pid):
-            time.sleep(0.1)
+        if self.code is None:
+            _wait_for_end(self.pid)
         return self.code
+
+
+def _wait_for_end(pid: int) -> None:
+    """Wait for the end of a process that is nobody's child here."""
+    try:
+        end = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except OSError:  # a kernel before 5.3, a sandbox
+        while _lives(pid):
+            time.sleep(0.1)
+        return
+    select.select([end], [], [])
+    os.close(end)
 
 
 def _lives(pid: int) -> bool:

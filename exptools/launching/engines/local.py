@@ -128,7 +128,8 @@ def _wait_without_reaping(process: subprocess.Popen[bytes] | Forked) -> None:
     Its number stays taken meanwhile, where the system can do that (macOS: Python 3.13).
     """
     if isinstance(process, Forked):
-        process.wait()  # the fork server does the rest
+        if process.wait() is None:  # else the fork server has done it
+            signal_group(process.pid, signal.SIGKILL)
         return
     if hasattr(os, "waitid"):
         with contextlib.suppress(ChildProcessError):
