@@ -35,8 +35,9 @@ class Earlier:
     @property
     def attempt(self) -> int:
         """The number of the next attempt."""
-        begun = self.status is not None and self.status.start is not None
-        return self.status.attempt + 1 if begun and self.status is not None else 1
+        if self.status is None:
+            return 1
+        return self.status.attempt + (self.status.start is not None)  # one that never began is still to come
 
 
 @dataclass(frozen=True)

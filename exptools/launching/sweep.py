@@ -23,7 +23,7 @@ from exptools.launching.lines import SEEN_LIVE
 from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
 from exptools.lifecycle import Ending
-from exptools.rundir import State
+from exptools.rundir import State, Status
 from exptools.say import say_once
 
 
@@ -175,7 +175,7 @@ def _end_the_rest(jobs: Sequence[Job], outcomes: dict[int, Outcome], because: st
     for index, job in enumerate(jobs):
         if index not in outcomes:
             never = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{because}")
-            end_without(job.run_dir, never)
+            end_without(job.run_dir, never, Status(State.QUEUED, job.attempt))
             outcomes[index] = Outcome(never)
 
 
@@ -185,7 +185,7 @@ def _outcome(job: Job, result: Any) -> Outcome:
         return result
     state = State.INTERRUPTED if isinstance(result, InterruptedError) else State.FAILED
     how = Ending(state, None, f"could not be started: {type(result).__name__}: {result}")
-    end_without(job.run_dir, how)
+    end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
     return Outcome(how)
 
 

@@ -201,6 +201,25 @@ def test_to_resume_what_is_no_sweep_is_refused(tmp_path: Path, python: Command) 
     )
 
 
+def test_an_attempt_that_never_began_is_still_to_come(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "logger.log_scalar('x', 1, 0)\nraise ValueError('no')")
+    words = (app, "-m", "x=0,1", "hydra.launcher.n_parallel=1", "hydra.sweep.dir=out")
+    again = (*words, "hydra.launcher.resume=true")
+
+    def attempts() -> list[tuple[str, int]]:
+        runs = [status(tmp_path / "out" / str(i)) for i in range(2)]
+        return [(run["state"], run["attempt"]) for run in runs]
+
+    python(*words)
+    assert attempts() == [("FAILED", 1), ("FAILED", 1)]
+    python(*again, "hydra.launcher.fail_fast=true")
+    assert attempts() == [("FAILED", 2), ("INTERRUPTED", 2)]
+    python(*again)
+    assert attempts() == [("FAILED", 3), ("FAILED", 2)]
+    aside = sorted(path.name for path in (tmp_path / "out" / "1" / ".orphaned").iterdir())
+    assert aside == ["attempt-1"]
+
+
 def test_the_console_script_is_installed() -> None:
     assert (Path(sys.executable).parent / "exptools-resume").exists()
 

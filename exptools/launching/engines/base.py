@@ -220,7 +220,9 @@ def _as_it_says(status: Status, code: int) -> Ending:
 
 def end_without(run_dir: Path, how: Ending, status: Status | None = None) -> None:
     """Write the end of a run whose own process did not."""
-    begun = Status(State.QUEUED) if status is None or status.state is State.QUEUED else status
+    begun = status or Status(State.QUEUED)
+    if begun.state is State.QUEUED:
+        begun = Status(State.QUEUED, begun.attempt)  # the launcher is not who ran it
     end = dataclasses.replace(
         begun, state=how.state, exit_code=how.exit_code, error=how.error, note=how.note, end=time.time()
     )
