@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,10 @@ ROOT = Path(__file__).parent.parent
 HYDRA_IS_1_3 = hydra.__version__.startswith("1.3")
 # The apps of the tests give version_base, as 1.3 wants; 1.4 warns of it.
 WARNINGS = {} if HYDRA_IS_1_3 else {"PYTHONWARNINGS": "ignore:The version_base parameter is deprecated"}
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's `command &`; what the tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

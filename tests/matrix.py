@@ -1,9 +1,10 @@
 """The tests of launching and logging with every Python and every Hydra that exptools supports.
 
-    python tests/matrix.py [PYTEST ARGUMENT...]         (or: make matrix)
+    python tests/matrix.py [PAIR...] [PYTEST ARGUMENT...]         (or: make matrix)
 
-Takes the interpreters that are on PATH or that pyenv has. Each pair has an environment of its own in
-.matrix/, which is kept. Prints a line for each pair, and exits with 1 if one failed.
+A pair is written 3.13/1.4; without any all are tried. Takes the interpreters that are on PATH or that pyenv has.
+Each pair has an environment of its own in .matrix/, which is kept. Prints a line for each pair, and exits with 1
+if one failed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -47,22 +49,28 @@ def environment(python: str, version: str, hydra: str) -> Path:
 
 def main() -> int:
     """Run all pairs."""
-    words = sys.argv[1:] or TESTS
-    failed = 0
-    for version in PYTHONS:
-        python = interpreter(version)
-        for hydra in HYDRAS:
-            name = f"Python {version}, Hydra {hydra}"
-            if python is None:
-                print(f"{name}: no such Python here", flush=True)
-                continue
-            begun = time.monotonic()
-            ours = environment(python, version, hydra)
-            done = subprocess.run([ours, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words], cwd=ROOT)
-            failed += done.returncode != 0
-            how = "failed" if done.returncode else "passed"
-            print(f"{name}: {how} in {time.monotonic() - begun:.0f} s", flush=True)
+    every = [f"{version}/{hydra}" for version in PYTHONS for hydra in HYDRAS]
+    pairs = [word for word in sys.argv[1:] if word in every]
+    words = [word for word in sys.argv[1:] if word not in every]
+    failed = [pair for pair in pairs or every if not passes(pair, words or TESTS)]
+    print(f"failed: {', '.join(failed)}" if failed else "all passed")
     return 1 if failed else 0
+
+
+def passes(pair: str, words: Sequence[str]) -> bool:
+    """Run the tests with a pair; True too where there is no such Python."""
+    version, hydra = pair.split("/")
+    python = interpreter(version)
+    name = f"Python {version}, Hydra {hydra}"
+    if python is None:
+        print(f"{name}: no such Python here", flush=True)
+        return True
+    begun = time.monotonic()
+    ours = environment(python, version, hydra)
+    done = subprocess.run([ours, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words], cwd=ROOT)
+    how = "failed" if done.returncode else "passed"
+    print(f"{name}: {how} in {time.monotonic() - begun:.0f} s", flush=True)
+    return done.returncode == 0
 
 
 if __name__ == "__main__":
