@@ -3,8 +3,7 @@
     python tests/matrix.py [PAIR...] [PYTEST ARGUMENT...]         (or: make matrix)
 
 A pair is written 3.13/1.4; without any all are tried. Takes the interpreters that are on PATH or that pyenv
-has. Each pair has an environment of its own in .matrix/, which is kept. Prints a line for each pair; exits with
-1 if one failed.
+has. Each pair has an environment of its own in .matrix/, which is kept. Prints a line for each pair.
 """
 
 from __future__ import annotations
