@@ -217,3 +217,20 @@ def test_a_run_whose_launcher_is_gone_is_stale_while_it_waits(tmp_path: Path, py
 
     shown = python("-m", "exptools.viewing.cli", "out", "--columns", "state")
     assert shown.stdout.split() == ["run", "state", "0", "INTERRUPTED", "1", "STALE"]
+
+
+def test_jobs_whose_start_was_interrupted_had_not_begun(tmp_path: Path) -> None:
+    (tmp_path / "slow_library.py").write_text("import time; time.sleep(4)")
+    app = write_app(tmp_path, "print('ran')")
+    launcher = start(app, "x=0,1,2", "hydra.launcher.preload=[slow_library]", "hydra.launcher.n_parallel=1")
+    wait_until(lambda: (tmp_path / "out" / "2" / "status.json").exists())
+    time.sleep(1)  # the first job waits for the library
+
+    launcher.send_signal(signal.SIGINT)
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 130
+    assert "interrupted: 0 of 3 jobs had completed, 3 had not begun" in said
+    assert [status(tmp_path / "out" / str(i))["error"] for i in range(3)] == [
+        "not begun: the sweep was interrupted"
+    ] * 3
