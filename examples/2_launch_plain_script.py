@@ -8,8 +8,8 @@ It crosses two levels of settings, a network's size and its optimizer, and runs 
 
 from __future__ import annotations
 
+import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from exptools import VariantLevel, make_variants, quick_affinity_code, run_experiments, update_config
@@ -39,7 +39,9 @@ OPTIMIZER = VariantLevel(
 
 def main() -> None:
     """Run all, then say how to look at them."""
-    title = sys.argv[1] if len(sys.argv) > 1 else "digits"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("title", nargs="?", default="digits", help="names the directory (default: digits)")
+    title = parser.parse_args().title
 
     # Each level is crossed with the others: four variants, small/adam to large/sgd.
     variants, log_dirs = make_variants(MODEL, OPTIMIZER)

@@ -73,8 +73,9 @@ class SweeperConf:
     """Settings of `hydra/sweeper=exptools`."""
 
     _target_: str = SWEEPER_TARGET
-    max_batch_size: int | None = None  # as Hydra's basic sweeper has it
-    params: dict[str, str] | None = None  # the same
+    max_batch_size: int | None = None  # jobs that are launched together; all of them
+    # What is swept where the command line does not say, as it would be written there: seed: 0,1,2.
+    params: dict[str, str] | None = dataclasses.field(default_factory=dict)
     levels: list[LevelConf] = dataclasses.field(default_factory=list)
 
 

@@ -276,6 +276,24 @@ def claimed(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(fd)
 
 
+@contextlib.contextmanager
+def claimed_for_a_sweep(path: Path) -> Iterator[None]:
+    """Let no other process run a sweep in the directory `path` inside the block.
+
+    Raises:
+        RunDirError: another one does.
+    """
+    with contextlib.ExitStack() as claim:
+        try:
+            claim.enter_context(claimed(path, wait=False))
+        except RunDirError as error:
+            raise RunDirError(
+                f"{error} that runs a sweep (two that begin in one second get the same directory "
+                "by default); wait for its end, or give this one another by hydra.sweep.dir="
+            ) from error
+        yield
+
+
 def trouble(path: Path, *, may_have_measured: bool = False) -> str | None:
     """Why `path` cannot become the directory of a new run, or None if it can.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from exptools import rundir
-from exptools.errors import LaunchError, RunDirError
+from exptools.errors import LaunchError
 from exptools.launching import application, lines, main_module, names, planning, report, resume, study
 from exptools.launching.composer import Composer
 from exptools.launching.planning import Planned
@@ -63,7 +62,7 @@ def launch(
             raise SystemExit(0)  # it would wait for results
         return []
     rundir.make(sweep_dir)
-    with _claimed(sweep_dir):
+    with rundir.claimed_for_a_sweep(sweep_dir):
         return _launch(batch, checked, sweep_dir)
 
 
@@ -78,24 +77,6 @@ class _Batch:
     initial_job_idx: int
     so_far: SoFar
     study: Study | None
-
-
-@contextlib.contextmanager
-def _claimed(sweep_dir: Path) -> Iterator[None]:
-    """Keep the directory for this sweep as long as it runs.
-
-    Raises:
-        LaunchError: another sweep runs in it.
-    """
-    with contextlib.ExitStack() as claim:
-        try:
-            claim.enter_context(rundir.claimed(sweep_dir, wait=False))
-        except RunDirError as error:
-            advice = (
-                "two that begin in one second get the same by default: give one of them hydra.sweep.dir=..."
-            )
-            raise LaunchError(f"{error} that runs a sweep; {advice}") from error
-        yield
 
 
 def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[Planned]:

@@ -149,4 +149,8 @@ def prepare(
             rundir.write_atomically(job.run_dir / rundir.VARIANT, planned.variant.unpack(), durable=False)
             rundir.write_status(job.run_dir, rundir.queued(job.attempt))
     except OSError as error:
-        raise LaunchError(f"{error.filename or sweep_dir}: cannot write there ({error.strerror})") from error
+        where = error.filename or sweep_dir
+        raise LaunchError(
+            f"{where}: cannot write there ({error.strerror}); "
+            "mend that, or choose another directory by hydra.sweep.dir="
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -55,22 +56,35 @@ def _command(sweep_dir: Path) -> tuple[list[str], str]:
         command, cwd = [str(word) for word in sweep["command"]], str(sweep["cwd"])
         can_resume, is_script = "resume" in sweep["launcher"], sweep.get("script", True)
     except FileNotFoundError:
-        raise LaunchError(f"{sweep_dir} is no sweep: there is no {rundir.SWEEP} in it") from None
+        raise LaunchError(_no_sweep(sweep_dir)) from None
     except (RunDirError, KeyError, TypeError) as error:
         raise LaunchError(f"{path}: not what exptools writes ({error})") from error
     if not can_resume:
         raise LaunchError(f"{path}: launched by run_experiments, which cannot go on; run its script again")
     if not is_script or len(command) < 2 or command[1] in ("-", "-c"):
         given = shlex.join(command[: 3 if command[1:2] == ["-m"] else 2])
-        again = "run that again, with hydra.launcher.resume=true"
+        again = f"run that again, with hydra.launcher.resume=true and {_OURS[0]}{_quoted(sweep_dir)}"
         raise LaunchError(f"{path}: not launched by a script, but by {given}; {again}")
     if not os.path.isdir(cwd):
         raise LaunchError(f"{path}: launched in {cwd}, which does not exist any more")
     return command, cwd
 
 
+def _no_sweep(given: Path) -> str:
+    """Why the directory is not that of a sweep, and which is, if one is near."""
+    if not given.is_dir():
+        missing = "is a file" if given.exists() else "does not exist"
+        return f"{given} {missing}; give the directory of a sweep, such as multirun/DATE/TIME"
+    above = next((path for path in given.parents if (path / rundir.SWEEP).exists()), None)
+    below = sorted(path.parent for path in given.glob(f"*/*/{rundir.SWEEP}"))
+    near = above or (below[-1] if below else "multirun/DATE/TIME")
+    return f"{given} is no sweep: there is no {rundir.SWEEP} in it; give the directory of one, such as {near}"
+
+
 def _quoted(path: Path) -> str:
-    """A path as Hydra's overrides write it."""
+    """A path as Hydra's overrides write it: in quotes if it has more than letters and the like."""
+    if re.fullmatch(r"[\w/.-]+", str(path), re.ASCII):
+        return str(path)
     return "'" + str(path).replace("'", "\\'") + "'"
 
 

@@ -27,6 +27,8 @@ def begin(lifeline: str, cpus: list[int] | None) -> int:
     os.setsid()
     if cpus is not None:
         machine.pin(cpus)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets a Ctrl-C that came while this process started
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # loky made its own way of starting processes the default, which the libraries of jobs do not expect.
     multiprocessing.set_start_method(None, force=True)

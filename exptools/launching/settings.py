@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +28,7 @@ DIVISION = (
     "alternating",
     "set_affinity",
 )
+LONGEST_S = 1e9  # 30 years; much longer ones are more than the system's clocks can count
 OFF = ("off", False)  # of preload; YAML reads the word as false, Hydra's command line as a text
 
 
@@ -115,13 +118,25 @@ def _wrong_words(values: Mapping[str, Any]) -> Iterator[str]:
     engine, start, preload = values["engine"], values["start"], values["preload"]
     if engine not in ("local", "joblib"):
         yield f"engine={engine} must be local or joblib"
-    if engine == "joblib" and (start, preload) != (LauncherConf.start, LauncherConf.preload):
-        yield f"start={start} and preload={preload} are for engine=local; engine=joblib keeps its processes"
+    if engine == "joblib":
+        for name in ("start", "preload"):
+            if values[name] != getattr(LauncherConf, name):
+                yield f"{name}={values[name]} is for engine=local; engine=joblib keeps its processes"
     if start not in ("fork", "spawn"):
         yield f"start={start} must be fork or spawn"
     is_list = isinstance(preload, Sequence) and not isinstance(preload, str)
     if preload not in ("auto", *OFF) and not (is_list and all(isinstance(name, str) for name in preload)):
         yield f"preload={preload} must be auto, a list of modules, or off: jobs are started anew then"
+    elif is_list:
+        missing = [name for name in preload if not _is_there(name)]
+        if missing:
+            yield f"preload: there is no module {', '.join(missing)}; install it, or leave it out"
+
+
+def _is_there(module: str) -> bool:
+    """Whether the package of a module can be imported; it is not."""
+    package = module.partition(".")[0]
+    return package in sys.modules or importlib.util.find_spec(package) is not None
 
 
 def _out_of_range(values: Mapping[str, Any]) -> Iterator[str]:
@@ -132,5 +147,11 @@ def _out_of_range(values: Mapping[str, Any]) -> Iterator[str]:
         ("stagger_s", 0, " seconds"),
     ):
         value = values[name]
-        if value is not None and (value < least or (name == "timeout_s" and value == 0)):
-            yield f"{name}={value} must be {'more than' if name == 'timeout_s' else 'at least'} {least}{unit}"
+        if value is None:
+            continue
+        if not value >= least or (name == "timeout_s" and value == 0):  # nan is neither more nor less
+            bound = "more than" if name == "timeout_s" else "at least"
+            yield f"{name}={value:g} must be {bound} {least}{unit}"
+        elif unit and value > LONGEST_S:
+            no_limit = "; null means no limit" if name == "timeout_s" else ""
+            yield f"{name}={value:g} must be at most {LONGEST_S:g}{unit}{no_limit}"

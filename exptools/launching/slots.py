@@ -213,9 +213,11 @@ def _n_wanted(n_parallel: int | None, n_core: int, n_context: int, n_jobs: int |
     """
     can_be, of = (n_context, "GPU context") if n_context else (n_core, "core")
     if n_parallel is not None and not 1 <= n_parallel <= can_be:
+        shared = "contexts_per_gpu=2 or more, so that jobs share a GPU"
+        unpinned = "an affinity_code with 0saf, which divides without pinning"
         raise AffinityError(
             f"n_parallel={n_parallel} jobs at a time cannot each have a {of}: {machine.describe()}; "
-            f"use n_parallel=1 to {can_be}, or an affinity_code with 0saf, which divides without pinning"
+            f"use n_parallel=1{f' to {can_be}' if can_be > 1 else ''}, or {shared if n_context else unpinned}"
         )
     return min(n_parallel or can_be, n_jobs or can_be)
 

@@ -42,7 +42,7 @@ class LoggerCallback(Callback):
                 return  # nothing is written then
             sweep_dir = Path(_resolve(config, "hydra.sweep.dir")).absolute()
             rundir.make(sweep_dir)
-            with rundir.claimed(sweep_dir, wait=False):
+            with rundir.claimed_for_a_sweep(sweep_dir):
                 pass  # nobody is at work there: otherwise Hydra would write over its multirun.yaml
         _watch_every_exit("hydra._internal.core_plugins.basic_launcher", self)
 

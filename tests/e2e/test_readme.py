@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import importlib.util
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command, read_progress
+import yaml
+from conftest import HYDRA_IS_1_3, ROOT, Command, clean_environment, read_progress
+
+from exptools.configs import LauncherConf, SweeperConf
 
 README = (ROOT / "README.md").read_text()
+LAUNCHING = (ROOT / "docs" / "launching.md").read_text()
+HAS_OPTUNA = HYDRA_IS_1_3 and importlib.util.find_spec("optuna") is not None
 APP, WITHOUT_HYDRA = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -58,6 +69,66 @@ def test_without_hydra(tmp_path: Path, python: Command) -> None:
 
     assert done.returncode == 0, done.stderr
     assert read_progress(tmp_path / "logs" / "mine" / "run_0")[1][2] == "0.5"
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", LAUNCHING, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("heading", "conf"), [("hydra.launcher", LauncherConf), ("hydra.sweeper", SweeperConf)]
+)
+def test_every_setting_is_in_its_table_with_its_default(heading: str, conf: type) -> None:
+    (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", LAUNCHING, re.DOTALL | re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .+ \|$", section, re.MULTILINE)
+
+    settings = {name: value for name, value in vars(conf()).items() if name != "_target_"}
+    assert len(rows) == len(settings)
+    assert {name: yaml.safe_load(default) for name, default in rows} == settings
+    assert {field.name for field in dataclasses.fields(conf)} == {*settings, "_target_"}
+
+
+@pytest.mark.parametrize("block", _blocks("sh"))
+def test_the_commands_of_docs_launching(app: Path, tmp_path: Path, block: str) -> None:
+    where = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    study = False
+    for line in block.splitlines():
+        study = study or "optuna" in line
+        if study and not HAS_OPTUNA:
+            continue
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=tmp_path,
+            env=clean_environment(PATH=where),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        assert "Traceback" not in done.stdout + done.stderr, line
+
+
+def test_the_other_blocks_of_docs_launching_can_be_read() -> None:
+    for block in _blocks("python"):
+        ast.parse(block)
+    for block in _blocks("yaml"):
+        given = yaml.safe_load(block)["hydra"]["launcher"]
+        assert given.keys() <= vars(LauncherConf()).keys()
+
+
+def test_what_a_job_sees_is_in_the_docs(tmp_path: Path, python: Command) -> None:
+    (section,) = re.findall(r"^## What a job sees\n(.*?)^## ", LAUNCHING, re.DOTALL | re.MULTILINE)
+    told = set(re.findall(r"`([A-Z]+_[A-Z_]+)`", section)) - {"PCI_BUS_ID"}
+    (tmp_path / "app.py").write_text(APP.replace("x = 5.0", "import os; print('has', *os.environ); x = 5.0"))
+
+    done = python("app.py", "-m", "seed=0", "hydra.sweep.dir=out", CUDA_VISIBLE_DEVICES="0")
+
+    assert done.returncode == 0, done.stderr
+    has = set((tmp_path / "out" / "0" / "stdout.log").read_text().split("has ")[1].split())
+    ours = {name for name in has if name.startswith(("EXPTOOLS_", "CUDA_", "OMP_"))}
+    assert len(ours) == 7
+    assert ours <= told <= has
 
 
 def test_every_link_of_the_docs_leads_somewhere() -> None:

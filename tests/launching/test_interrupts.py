@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from conftest import Command, clean_environment, read_progress
 from sweeps import ENGINES, gone, running, said_by, start, states, status, wait_until, write_app
+from terminal import Terminal
 
 
 @ENGINES
@@ -217,3 +218,39 @@ def test_a_run_whose_launcher_is_gone_is_stale_while_it_waits(tmp_path: Path, py
 
     shown = python("-m", "exptools.viewing.cli", "out", "--columns", "state")
     assert shown.stdout.split() == ["run", "state", "0", "INTERRUPTED", "1", "STALE"]
+
+
+def test_ctrl_c_while_the_workers_of_joblib_start_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = "import sys, time\nif any('loky' in word for word in sys.orig_argv):\n    time.sleep(3)\n"
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    app = write_app(tmp_path, "time.sleep(300)")
+    words = ["x=0,1,2", "hydra.launcher.engine=joblib", "hydra.launcher.n_parallel=1", "hydra.sweep.dir=out"]
+    terminal = Terminal([sys.executable, str(app), "-m", *words], tmp_path, columns=200)
+    terminal.wait_until(lambda screen: any("Launching 3 jobs" in line for line in screen))
+    time.sleep(1)  # the worker's Python starts
+
+    terminal.type("\x03")
+
+    assert terminal.wait() == 130
+    assert states(tmp_path / "out") == ["INTERRUPTED"] * 3
+    assert "Traceback" not in "\n".join(terminal.screen())
+
+
+def test_jobs_whose_start_was_interrupted_had_not_begun(tmp_path: Path) -> None:
+    (tmp_path / "slow_library.py").write_text("import time; time.sleep(4)")
+    app = write_app(tmp_path, "print('ran')")
+    launcher = start(app, "x=0,1,2", "hydra.launcher.preload=[slow_library]", "hydra.launcher.n_parallel=1")
+    wait_until(lambda: (tmp_path / "out" / "2" / "status.json").exists())
+    time.sleep(1)  # the first job waits for the library
+
+    launcher.send_signal(signal.SIGINT)
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 130
+    assert "interrupted: 0 of 3 jobs had completed, 3 had not begun" in said
+    assert [status(tmp_path / "out" / str(i))["error"] for i in range(3)] == [
+        "not begun: the sweep was interrupted"
+    ] * 3

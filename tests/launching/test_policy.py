@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -217,6 +218,23 @@ def test_the_arguments_of_encode_affinity_divide_the_machine(tmp_path: Path, pyt
             "preload=torch must be auto, a list of modules, or off: jobs are started anew then",
         ),
         ({"max_failures": 0}, "max_failures=0 must be at least 1"),
+        ({"timeout_s": -1.0}, "timeout_s=-1 must be more than 0 seconds"),
+        ({"timeout_s": math.nan}, "timeout_s=nan must be more than 0 seconds"),
+        ({"timeout_s": math.inf}, "timeout_s=inf must be at most 1e+09 seconds; null means no limit"),
+        (
+            {"stagger_s": math.inf, "preload": ["json.decoder", "no_such.module"]},
+            "stagger_s=inf must be at most 1e+09 seconds; "
+            "preload: there is no module no_such.module; install it, or leave it out",
+        ),
+        ({"engine": "slurm"}, "engine=slurm must be local or joblib"),
+        (
+            {"engine": "joblib", "start": "spawn"},
+            "start=spawn is for engine=local; engine=joblib keeps its processes",
+        ),
+        (
+            {"engine": "joblib", "preload": "off"},
+            "preload=off is for engine=local; engine=joblib keeps its processes",
+        ),
         (
             {"fail_fast": True, "max_failures": 3},
             "fail_fast=true means max_failures=1, but max_failures=3 is given too",

@@ -148,7 +148,29 @@ def test_a_run_whose_status_is_broken_runs_again(interrupted: Path, python: Comm
     ("words", "text"),
     [
         ([], "no sweep was given; usage: exptools-resume SWEEP [OVERRIDE ...]"),
-        (["nothing"], "{here}/nothing is no sweep: there is no sweep.json in it"),
+        (
+            ["nothing"],
+            "{here}/nothing does not exist; give the directory of a sweep, such as multirun/DATE/TIME",
+        ),
+        (
+            ["odd/sweep.json"],
+            "{here}/odd/sweep.json is a file; give the directory of a sweep, such as multirun/DATE/TIME",
+        ),
+        (
+            ["odd/0"],
+            "{here}/odd/0 is no sweep: there is no sweep.json in it; "
+            "give the directory of one, such as {here}/odd",
+        ),
+        (
+            ["multirun"],
+            "{here}/multirun is no sweep: there is no sweep.json in it; "
+            "give the directory of one, such as {here}/multirun/day/time2",
+        ),
+        (
+            ["empty"],
+            "{here}/empty is no sweep: there is no sweep.json in it; "
+            "give the directory of one, such as multirun/DATE/TIME",
+        ),
         (["odd"], "{here}/odd/sweep.json: not what exptools writes ('command')"),
         (
             ["plain"],
@@ -157,12 +179,12 @@ def test_a_run_whose_status_is_broken_runs_again(interrupted: Path, python: Comm
         (
             ["stdin"],
             "{here}/stdin/sweep.json: not launched by a script, but by python -c; "
-            "run that again, with hydra.launcher.resume=true",
+            "run that again, with hydra.launcher.resume=true and hydra.sweep.dir={here}/stdin",
         ),
         (
             ["notebook"],
             "{here}/notebook/sweep.json: not launched by a script, but by python -m ipykernel_launcher; "
-            "run that again, with hydra.launcher.resume=true",
+            "run that again, with hydra.launcher.resume=true and hydra.sweep.dir={here}/notebook",
         ),
         (["gone"], "{here}/gone/sweep.json: launched in /no/such/place, which does not exist any more"),
     ],
@@ -182,6 +204,10 @@ def test_what_cannot_go_on_is_one_line(tmp_path: Path, python: Command, words: l
     }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "sweep.json").write_text(json.dumps(sweep))
+    for name in ("odd/0", "empty", "multirun/day/time1", "multirun/day/time2"):
+        (tmp_path / name).mkdir(parents=True)
+        if name.startswith("multirun"):
+            (tmp_path / name / "sweep.json").write_text("{}")
 
     done = resume(python, *words)
 

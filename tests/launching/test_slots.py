@@ -148,7 +148,11 @@ def test_a_code_without_pinning_may_name_more_cores_than_there_are(has: Machine)
             "or an affinity_code with 0saf, which divides without pinning",
         ),
         ({"n_parallel": 0}, "n_parallel=0 jobs at a time cannot each have a core"),
-        ({"n_parallel": 2, "use_gpu": True}, "n_parallel=2 jobs at a time cannot each have a GPU context"),
+        (
+            {"n_parallel": 2, "use_gpu": True},
+            "n_parallel=2 jobs at a time cannot each have a GPU context: 2 cores; 1 GPUs; "
+            "use n_parallel=1, or contexts_per_gpu=2 or more, so that jobs share a GPU",
+        ),
         ({"contexts_per_gpu": 0}, "contexts_per_gpu=0 jobs cannot share a GPU; use 1 or more"),
         (
             {"affinity_code": "2cpu_1cpr", "n_parallel": 2},

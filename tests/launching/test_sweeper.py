@@ -98,6 +98,10 @@ def test_the_name_of_a_variant_is_known_in_its_job_and_to_hydras_own_sweeper(
             "x is set by more than one of hydra.sweeper.levels and overrides",
         ),
         (["lr=interval(0,1)"], "lr=interval(0,1): an interval cannot be swept"),
+        (
+            ["hydra.sweeper.max_batch_size=0"],
+            "hydra.sweeper.max_batch_size=0 must be at least 1; null means all jobs in one batch",
+        ),
     ],
 )
 def test_what_cannot_be_swept_is_one_line(
@@ -144,3 +148,29 @@ def test_an_app_keeps_the_sweeper_that_it_chose(tmp_path: Path, python: Command,
     assert done.returncode == 0, done.stderr
     assert said_by(tmp_path / "out" / "0") == "hydra._internal.core_plugins.basic_sweeper.BasicSweeper\n"
     assert status(tmp_path / "out" / "0")["state"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["+hydra.sweeper.params.x='1,2'", "+hydra.sweeper.params={x:'1,2'}", "hydra.sweeper.params=null"],
+)
+def test_params_can_be_given_on_the_command_line(tmp_path: Path, python: Command, word: str) -> None:
+    app = write_app(tmp_path, "pass", template=SWEPT)
+
+    done = python(app, "-m", word, "hydra.launcher.dry_run=true")
+
+    assert done.returncode == 0, done.stderr
+    assert f"Would run {'1 job' if 'null' in word else '2 jobs'} in" in done.stdout
+
+
+def test_a_sweep_that_cannot_be_written_is_one_line(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "print('ran')", template=SWEPT)
+    (tmp_path / "out" / "multirun.yaml").mkdir(parents=True)  # what a full disk does, without one
+
+    done = python(app, "-m", "x=1", "hydra.sweep.dir=out")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "exptools: error: out: cannot write there (Is a directory); "
+        "mend that, or choose another directory by hydra.sweep.dir=\n"
+    )

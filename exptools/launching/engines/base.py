@@ -76,8 +76,7 @@ class Engine(abc.ABC):
 
     def interrupt(self) -> None:
         """End all that runs: SIGINT, and where that does not help SIGTERM, then SIGKILL."""
-        with self._lock:
-            self._interrupted = True
+        self._interrupted = True  # what starts just now sees it, or is among those that are signalled
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             deadline = time.monotonic() + GRACE_S
             self._signal_all(number)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import threading
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ class JoblibEngine(Engine):
             self._refuse_if_interrupted()
             begin_log(job)
             group = worker.group(spec)
+            self._refuse_if_interrupted()  # it takes a while to come up
             if group is not None:
                 self._running[job.num] = group
         if group is None:
@@ -75,7 +78,13 @@ class _Worker:
 
     def group(self, spec: Spec) -> int | None:
         """Its number, which is that of its group; None if it does not come up."""
-        pid = self._ask(reused_worker.begin, self._lifeline, spec.cpus)
+        # Until it has a group of its own it must not hear a Ctrl-C: it inherits what this thread blocks.
+        resource_tracker.ensure_running()  # loky needs it, and its start would end the blocking
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            pid = self._ask(reused_worker.begin, self._lifeline, spec.cpus)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         # loky keeps its processes under this name; without it only exit codes would be unknown.
         self._process = getattr(self._executor, "_processes", {}).get(pid, self._process)
         return pid  # type: ignore[no-any-return]
