@@ -47,6 +47,7 @@ def launch(
         JobFailed: too many jobs of a study had failed before this batch.
     """
     main_module.stop_if_importing()
+    lines.open_what_is_closed()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     lines.outlive_the_reader(log)

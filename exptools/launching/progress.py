@@ -93,7 +93,7 @@ def shown(tally: Tally, log: logging.Logger, clock: Callable[[], float] = time.m
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(file=sys.stdout)
+    console = Console(file=lines.until_hung_up(sys.stdout))
     if console.is_dumb_terminal or not console.is_terminal:
         yield
         return

@@ -150,6 +150,7 @@ def test_lines_that_a_library_prints_meanwhile_stand_above(tmp_path: Path) -> No
         "import sys, threading, time\nfrom hydra.experimental.callback import Callback\n"
         "def chat():\n    for i in range(8):\n        time.sleep(0.2)\n"
         "        print('out', i)\n        print('err', i, file=sys.stderr)\n"
+        "    print('a line without an end', end='')\n"
         "class Chatty(Callback):\n    def on_multirun_start(self, config, **kwargs):\n"
         "        threading.Thread(target=chat, daemon=True).start()\n"
     )
@@ -165,6 +166,7 @@ def test_lines_that_a_library_prints_meanwhile_stand_above(tmp_path: Path) -> No
     assert code == 0
     shown = [line for line in last if line.startswith(("out", "err"))]
     assert shown == [f"{where} {i}" for i in range(8) for where in ("out", "err")], "\n".join(last)
+    assert "a line without an end" in last
     assert sum("/2  " in line for line in last) == 1, "\n".join(last)
 
 
@@ -224,3 +226,24 @@ def test_where_the_log_has_no_room_it_goes_on_on_stderr(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[0] == first
     assert "COMPLETED" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "found"),
+    [("", 129, ["COMPLETED", *["INTERRUPTED"] * 3]), ("trap '' HUP;", 0, ["COMPLETED"] * 4)],
+    ids=["plain", "as with nohup"],
+)
+@pytest.mark.parametrize("words", ["", "hydra.hydra_logging.root.level=WARNING"], ids=["live", "silent"])
+def test_a_terminal_that_goes_away_leaves_no_job_behind(
+    tmp_path: Path, before: str, code: int, found: list[str], words: str
+) -> None:
+    app = write_app(tmp_path, "time.sleep(2 * (cfg.x == 1))")
+    command = f"{before} exec {sys.executable} {app} -m x=0,1,2,3 hydra.sweep.dir=out {words}"
+    seen = Terminal(["bash", "-c", f"{command} hydra.launcher.n_parallel=1"], tmp_path)
+    out = tmp_path / "out"
+    wait_until(lambda: out.exists() and "RUNNING" in states(out)[1:])
+
+    seen.hang_up()
+
+    assert seen.process.wait(timeout=60) == code
+    assert states(out) == found
