@@ -183,8 +183,10 @@ def _outcome(job: Job, result: Any) -> Outcome:
     """What the engine gave, or a FAILED outcome where the engine itself raised."""
     if isinstance(result, Outcome):
         return result
-    state = State.INTERRUPTED if isinstance(result, InterruptedError) else State.FAILED
-    how = Ending(state, None, f"could not be started: {type(result).__name__}: {result}")
+    if isinstance(result, InterruptedError):
+        how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{result}")
+    else:
+        how = Ending(State.FAILED, None, f"could not be started: {type(result).__name__}: {result}")
     end_without(job.run_dir, how)
     return Outcome(how)
 
