@@ -200,3 +200,12 @@ def test_a_process_that_dies_between_two_jobs_takes_no_job_along(tmp_path: Path,
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert states(tmp_path / "out") == ["COMPLETED"] * 2
+
+
+def test_a_thread_that_a_job_leaves_running_does_not_hold_the_sweep(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "__import__('threading').Thread(target=time.sleep, args=(100,)).start()")
+
+    done = python(app, "-m", "x=0,1,2", *WORDS, "hydra.launcher.n_parallel=2", timeout=50)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert states(tmp_path / "out") == ["COMPLETED"] * 3

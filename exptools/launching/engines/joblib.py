@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from exptools.launching import reused_worker
-from exptools.launching.engines.base import Engine, Exit, begin_log
+from exptools.launching.engines.base import Engine, Exit, begin_log, signal_group
 from exptools.launching.job import GRACE_S, Job, Spec
 from exptools.launching.slots import Slot
 
@@ -105,11 +106,16 @@ class _Worker:
 
     def close(self) -> None:
         """End it: it may tidy up, for a while."""
-        killer = threading.Timer(GRACE_S, self._executor.shutdown, kwargs={"kill_workers": True})
+        # A thread that a job left running would hold it for ever.
+        killer = threading.Timer(GRACE_S, self._kill)
         killer.daemon = True
         killer.start()
         self._executor.shutdown(wait=True)
         killer.cancel()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            signal_group(self._process.pid, signal.SIGKILL)
 
     def _ask(self, what: Any, *words: Any) -> Any:
         try:
