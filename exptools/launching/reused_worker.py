@@ -33,6 +33,8 @@ def begin(lifeline: str, cpus: list[int] | None) -> int:
     os.setsid()
     if cpus is not None:
         machine.pin(cpus)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets one that came before setsid
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # loky made its own way of starting processes the default, which the libraries of jobs do not expect.
     multiprocessing.set_start_method(None, force=True)

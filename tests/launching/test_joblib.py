@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import Command
-from sweeps import said_by, states, status, write_app
+from sweeps import said_by, states, status, wait_until, write_app
+from terminal import Terminal
 
 WORDS = ("hydra.launcher.engine=joblib", "hydra.sweep.dir=out")
 
@@ -209,3 +211,21 @@ def test_a_thread_that_a_job_leaves_running_does_not_hold_the_sweep(tmp_path: Pa
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert states(tmp_path / "out") == ["COMPLETED"] * 3
+
+
+def test_ctrl_c_while_the_processes_come_up_shows_no_traceback(tmp_path: Path) -> None:
+    app = write_app(tmp_path, "pass")
+    slow = "import sys, time\nif any('popen_loky' in word for word in sys.orig_argv):\n    "
+    (tmp_path / "sitecustomize.py").write_text(slow + "open('begun', 'w').close()\n    time.sleep(3)")
+    command = f"PYTHONPATH=. exec {sys.executable} {app} -m x=0,1,2 {' '.join(WORDS)}"
+    terminal = Terminal(["bash", "-c", command], tmp_path, lines=60)
+    wait_until((tmp_path / "begun").exists)
+
+    terminal.type("\x03")
+    code = terminal.wait()
+
+    seen = "\n".join(terminal.screen())
+    assert code == 130, seen
+    assert "Traceback" not in seen
+    assert "interrupted: 0 of 3 jobs had completed, 3 had not begun" in seen
+    assert states(tmp_path / "out") == ["INTERRUPTED"] * 3

@@ -12,6 +12,7 @@ import dataclasses
 import os
 import signal
 import threading
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class JoblibEngine(Engine):
     def __init__(self, shared: bytes, scratch: Path, timeout_s: float | None = None) -> None:
         super().__init__(shared, scratch, timeout_s)
         self._workers: dict[int, _Worker] = {}
+        resource_tracker.ensure_running()  # now: starting it lets SIGINT through, which `group` holds back
         self._lifeline = scratch / "lifeline"
         os.mkfifo(self._lifeline)
         # A worker that reads it hears the end of this process, however that came.
@@ -89,7 +91,10 @@ class _Worker:
 
     def group(self, spec: Spec) -> int | None:
         """Its number, which is that of its group; None if it does not come up."""
+        # Ctrl-C is the launcher's business; what is started here would inherit it, up to `begin`.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         pid = self._ask(reused_worker.begin, self._lifeline, spec.cpus)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         # loky keeps its processes under this name; without it only exit codes would be unknown.
         self._process = getattr(self._executor, "_processes", {}).get(pid, self._process)
         return pid  # type: ignore[no-any-return]
