@@ -307,3 +307,23 @@ def test_a_sweep_can_be_interrupted_while_the_libraries_are_imported(tmp_path: P
         ("INTERRUPTED", "not begun: the sweep was interrupted")
     ] * 3
     wait_until(lambda: gone(int((tmp_path / "begun").read_text())))
+
+
+def test_libraries_of_a_second_sweep_see_the_environment_as_it_is_then(
+    tmp_path: Path, python: Command
+) -> None:
+    (tmp_path / "library.py").write_text("import os\nMODE = os.environ['MODE']")
+    app = write_app(tmp_path, "import library\nprint(library.MODE)")
+    twice = """
+    for mode in ("one", "two"):
+        os.environ["MODE"] = mode
+        words = ("x=0,1", f"hydra.sweep.dir={mode}", "hydra.launcher.preload=[library]")
+        sys.argv[1:] = ["-m", *words, "hydra.launcher.n_parallel=1"]
+        main()
+    """
+    app.write_text(app.read_text().rpartition("    main()")[0] + twice)
+
+    done = python(app)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [said_by(tmp_path / mode / "1") for mode in ("one", "two")] == ["one\n", "two\n"]

@@ -88,11 +88,11 @@ def _lives(pid: int) -> bool:
 def kept_server(python: Sequence[str], sys_path: Sequence[str], preload: Sequence[str]) -> ForkServer:
     """The fork server of this process, started if there is none yet that was started in the same way.
 
-    It serves all batches of a sweep, one after the other, and ends with this process. One that turned out to
-    be unusable stays so.
+    The environment counts: libraries read it when they are imported. The server serves all batches of a
+    sweep, one after the other, and ends with this process. One that turned out to be unusable stays so.
     """
     global _kept
-    asked = (os.getcwd(), *python, *sys_path, "", *preload)
+    asked = (os.getcwd(), dict(os.environ), tuple(python), tuple(sys_path), tuple(preload))
     if _kept is None or _kept[0] != asked:
         if _kept is None:
             atexit.register(_close_kept)
@@ -102,7 +102,7 @@ def kept_server(python: Sequence[str], sys_path: Sequence[str], preload: Sequenc
     return _kept[1]
 
 
-_kept: tuple[tuple[str, ...], ForkServer] | None = None
+_kept: tuple[tuple[object, ...], ForkServer] | None = None
 
 
 def _close_kept() -> None:
