@@ -100,7 +100,7 @@ class Lifecycle:
 
     def end(self, how: Ending) -> None:
         """Write the end of the run. Only the first call counts, and only in the process that began it."""
-        if os.getpid() != self._pid:
+        if not self.is_ours:
             return  # before the lock: the parent's may have been held at the fork
         with self._lock:
             if self._ended.is_set():
@@ -124,6 +124,11 @@ class Lifecycle:
         os.close(self._directory)
         self._restore.remove()
         _forget(self)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process began it: not a fork of that one."""
+        return os.getpid() == self._pid
 
     @property
     def ended(self) -> bool:
@@ -196,7 +201,7 @@ class _Hooks:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # Only flags here: the heartbeat's thread does the work, since this may have interrupted anything.
         signal.signal(number, signal.SIG_DFL)
-        if os.getpid() != self._life._pid:
+        if not self._life.is_ours:
             os.kill(os.getpid(), number)  # a forked child has no such thread
         self._life._signal = number
         self._life._bell.put(None)

@@ -53,6 +53,10 @@ class Terminal:
         """Press keys; "\\x03" is Ctrl-C."""
         os.write(self._ours, keys.encode())
 
+    def hang_up(self) -> None:
+        """Go away, as a connection that is lost."""
+        os.close(self._ours)
+
     def wait_until(self, condition: Callable[[list[str]], bool], timeout_s: float = 60) -> list[str]:
         """Read until the screen is so; its lines then."""
         deadline = time.monotonic() + timeout_s

@@ -69,6 +69,7 @@ def run_experiments(
         LaunchError: the arguments do not match, or a run's directory holds a run already; nothing was
         started. RunsFailed: all have run, and some did not complete.
     """
+    lines.open_what_is_closed()
     slots = make_slots(affinity_code)
     _check(script, runs_per_setting, variants, log_dirs, runs_args, debug_mode)
     directory = get_log_dir(experiment_title)

@@ -2,8 +2,8 @@
 
 It imports libraries only, never the user's own code, and it has one thread and no GPU, or it says that it
 must not be used: fork copies neither threads nor what a GPU's driver holds. The launcher talks to it over a
-socket: each request carries the job's environment and two files, its control pipe and its log; each answer is
-a process number, or that of a process that ended with its exit status.
+socket: each request is three files, one with the job's environment, its control pipe and its log; each answer
+is a process number, or that of a process that ended with its exit status.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ import weakref
 from pathlib import Path
 from typing import Any, NoReturn
 
-_MOST = 1 << 20  # bytes of a request: an environment
-
 
 def main() -> None:
     """Serve the launcher on the socket in argv[1]; in a forked process: run the job."""
     launcher = socket.socket(fileno=int(sys.argv[1]))
-    first = json.loads(launcher.recv(_MOST))
+    fds = _receive(launcher)
+    if not fds:
+        return
+    first = _read(fds[0])
     sys.path[:] = first["sys_path"]
     for name in first["preload"]:
         with contextlib.suppress(Exception):  # part of a plugin system, say: the job imports it itself
@@ -43,6 +44,17 @@ def main() -> None:
     pipe = _Server(launcher).serve()
     if pipe is not None:
         _run_job(pipe)
+
+
+def _receive(launcher: socket.socket) -> list[int]:
+    """The files of a request; none when the launcher is gone."""
+    return socket.recv_fds(launcher, 16, 3)[1]
+
+
+def _read(fd: int) -> Any:
+    """What the launcher has said in a file."""
+    with os.fdopen(fd, "rb") as file:
+        return json.load(file)
 
 
 def _run_job(pipe: int) -> NoReturn:
@@ -104,14 +116,14 @@ class _Server:
                 os.read(wake, 4096)
                 self._tell_ends()
             if self._launcher in ready:
-                request, fds, _, _ = socket.recv_fds(self._launcher, _MOST, 2)
-                if not request:
+                fds = _receive(self._launcher)
+                if not fds:
                     return None
                 leads, leading = os.pipe()
                 pid = os.fork()
                 if pid == 0:
                     os.close(wake)
-                    return self._become(json.loads(request), leading, *fds)
+                    return self._become(_read(fds[0]), leading, *fds[1:])
                 self._children.add(pid)
                 for fd in (leading, *fds):
                     os.close(fd)

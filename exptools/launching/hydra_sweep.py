@@ -46,6 +46,7 @@ def launch(
         JobFailed: too many jobs of a study had failed before this batch.
     """
     main_module.stop_if_importing()
+    lines.open_what_is_closed()
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     lines.outlive_the_reader(log)
@@ -123,7 +124,7 @@ def _launch(batch: _Batch, settings: Settings, sweep_dir: Path) -> Sequence[JobR
     planning.prepare(sweep_dir, plan, settings.given, slots)
     jobs = [p.job for p in plan if p.done is None]
     if settings.resume and not (batch.study is not None and batch.study.remembers):
-        log.info(f"Resuming: {len(plan) - len(jobs)} of {len(plan)} jobs have completed and are skipped")
+        log.info(report.resuming(len(plan) - len(jobs), len(plan), sum(p.is_new for p in plan)))
     if jobs:
         log.info(report.plan(jobs, slots, sweep_dir))
     batch.so_far.nums |= {p.job.num for p in plan}

@@ -28,11 +28,33 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
+def open_what_is_closed() -> None:
+    """Let this process have stdin, stdout and stderr, if on nothing: a daemon may close them.
+
+    Else a pipe to a job would be taken for one of them.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest number that is free
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+    if sys.stdout is None:
+        sys.stdout = sys.stderr
+
+
 def outlive_the_reader(log: logging.Logger) -> None:
-    """Let what `log` says on stdout go to stderr once that is gone: Ctrl-C ends the tee behind it too."""
+    """Let what `log` says on stdout go to stderr once that is gone: Ctrl-C ends the tee behind it too.
+
+    Where it is a terminal, both are gone with it.
+    """
     for handler in _stream_handlers(log):
-        if handler.stream is sys.stdout and not is_terminal(handler.stream):
-            handler.setStream(_OrStderr(sys.stdout))
+        if handler.stream is sys.stdout:
+            handler.setStream(until_hung_up(sys.stdout) if is_terminal(sys.stdout) else _OrStderr(sys.stdout))
+
+
+def until_hung_up(terminal: TextIO) -> TextIO:
+    """The same terminal; when nobody is there any more, what is written is dropped instead of an error."""
+    return _UntilHungUp(terminal)  # type: ignore[return-value]
 
 
 @contextlib.contextmanager
@@ -50,6 +72,7 @@ def above(console: Console, log: logging.Logger) -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = outputs
+        above.end_line()
         for handler, stream in zip(handlers, streams, strict=True):
             handler.removeFilter(_not_seen_live)
             handler.setStream(stream)
@@ -85,8 +108,57 @@ class _Above(io.TextIOBase):
             self._console.print(Text.from_ansi(line), soft_wrap=True)
         return len(text)
 
+    def end_line(self) -> None:
+        """Print what has come of a line that was not ended."""
+        if self._begun:
+            self.write("\n")
+
     def isatty(self) -> bool:
         return True
+
+
+class _UntilHungUp(io.TextIOBase):
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Rich asks which characters there are."""
+        return self._terminal.encoding
+
+    def fileno(self) -> int:
+        """And how wide it is."""
+        return self._terminal.fileno()
+
+    def isatty(self) -> bool:
+        return self._terminal.isatty()
+
+    def write(self, text: str) -> int:
+        try:
+            self._terminal.write(text)
+        except OSError:
+            _hang_up(self._terminal)
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._terminal.flush()
+        except OSError:
+            _hang_up(self._terminal)
+
+
+def _hang_up(terminal: TextIO) -> None:
+    """Let what goes to this terminal go nowhere: what is written later, also at the end of the program."""
+    device = os.fstat(terminal.fileno()).st_rdev
+    for fd in (1, 2):
+        if os.fstat(fd).st_rdev == device:
+            _to_nothing(fd)
+
+
+def _to_nothing(fd: int) -> None:
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, fd)
+    os.close(nothing)
 
 
 class _OrStderr(io.TextIOBase):
@@ -105,9 +177,7 @@ class _OrStderr(io.TextIOBase):
             except OSError as error:  # a broken pipe, a full disk
                 self._is_read = False
                 # What it still holds must not fail again at the end of the program.
-                nothing = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nothing, self._stream.fileno())
-                os.close(nothing)
+                _to_nothing(self._stream.fileno())
                 say(f"stdout takes no more ({error.strerror}); what follows is on stderr")
         return sys.stderr.write(text)
 

@@ -23,7 +23,7 @@ from exptools.launching.slots import Slot
 
 @dataclass(frozen=True)
 class Planned:
-    """A job, and its outcome if an earlier launch completed it.
+    """A job, and its outcome if an earlier launch completed it; is_new: none has known it.
 
     overrides, task_name: as Hydra's results tell them. variant: what variant_config.json will say.
     """
@@ -33,6 +33,7 @@ class Planned:
     task_name: str
     variant: Packed
     done: Outcome | None
+    is_new: bool
 
 
 @dataclass
@@ -98,6 +99,7 @@ def _planned(
         task_name=config.hydra.job.name,
         variant=Packed.of(variant, like.variant),
         done=None if earlier is None else earlier.outcome,
+        is_new=earlier is None,
     )
 
 

@@ -31,6 +31,7 @@ class Tally:
         self._running: dict[int, tuple[Slot, float]] = {}
         self._ended: Counter[State] = Counter()
         self._took_s = 0.0  # all that ended, together
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def start(self, index: int, slot: Slot, now: float) -> None:
@@ -45,11 +46,15 @@ class Tally:
             self._ended[state] += 1
             self._took_s += now - began
 
+    def stop(self) -> None:
+        """No other job will begin."""
+        self._is_stopped = True
+
     def left_s(self, now: float) -> float | None:
-        """About how long the rest takes, if jobs take as long as those before did on average."""
+        """About how long the rest takes, if jobs take as long as those before did on average; or None."""
         with self._lock:
             n_ended = sum(self._ended.values())
-            if not n_ended:
+            if not n_ended or self._is_stopped:
                 return None
             each = self._took_s / n_ended
             waiting = len(self._titles) - n_ended - len(self._running)
@@ -65,8 +70,12 @@ class Tally:
         with self._lock:
             ended = [(state.value, self._ended[state]) for state in State if self._ended[state]]
             n_waiting = len(self._titles) - sum(self._ended.values()) - len(self._running)
-            all_ = [*ended, ("RUNNING", len(self._running)), ("waiting", n_waiting)]
-        return [(word.lower(), n, words.STYLES.get(word, "dim")) for word, n in all_ if n]
+            running, rest = ("RUNNING", len(self._running)), "not begun" if self._is_stopped else "waiting"
+        return [
+            (word.lower(), n, words.STYLES.get(word, "dim"))
+            for word, n in [*ended, running, (rest, n_waiting)]
+            if n
+        ]
 
     def running(self, now: float) -> list[tuple[Slot, str, float]]:
         """Slot, job and seconds since its start of what runs, by slot."""
@@ -93,7 +102,7 @@ def shown(tally: Tally, log: logging.Logger, clock: Callable[[], float] = time.m
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(file=sys.stdout)
+    console = Console(file=lines.until_hung_up(sys.stdout))
     if console.is_dumb_terminal or not console.is_terminal:
         yield
         return

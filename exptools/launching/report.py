@@ -21,10 +21,17 @@ from exptools.words import count
 def plan(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     """The line in front of a sweep."""
     first = slots[0]
-    cores = count(len(first.cpus), "CPU") if first.pin else "unpinned"
-    gpus = f", {count(len(first.gpus), 'GPU')}" if first.gpus else ""
-    where = f"{count(len(slots), 'slot')} ({cores}{gpus} each)"
+    cores = [count(len(first.cpus), "CPU")] if first.pin else []
+    gpus = [count(len(first.gpus), "GPU")] if first.gpus else []
+    has = [f"{', '.join(cores + gpus)} each"] if cores or gpus else []
+    where = f"{count(len(slots), 'slot')} ({', '.join([*has, *([] if first.pin else ['not pinned'])])})"
     return f"Launching {count(len(jobs), 'job')} on {where}, sweep output dir: {sweep_dir}"
+
+
+def resuming(n_done: int, n_all: int, n_new: int) -> str:
+    """The line in front of a sweep that goes on. n_new: jobs that it did not have before."""
+    new = f", {n_new} {'is' if n_new == 1 else 'are'} new" if n_new else ""
+    return f"Resuming: {n_done} of {n_all} jobs have completed and are skipped{new}"
 
 
 def title(job: Job) -> str:

@@ -301,7 +301,7 @@ def _entries(affinities: Sequence[Any], gpus: Sequence[machine.Gpu], code: str) 
     if indices and indices[-1] >= len(gpus):
         raise AffinityError(
             f"the affinity code {code} names GPU {indices[-1]} (counted from 0), but this process may use "
-            f"{machine.describe()}; name fewer GPUs"
+            f"{machine.describe()}; {'name fewer GPUs' if gpus else 'use a code without GPUs'}"
         )
     return tuple(gpus[i].id for i in indices) if gpus else None
 

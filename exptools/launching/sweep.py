@@ -148,6 +148,7 @@ def _follow(
         if event.kind == "signal":
             signals.append(event.index)
             pool.stop()
+            tally.stop()
             if len(signals) > 1:
                 engine.kill()
                 continue
@@ -166,6 +167,7 @@ def _follow(
             told = report.ended(job, outcome, len(outcomes), len(jobs))
             log.info(told, extra=None if progress.is_news(outcome) else SEEN_LIVE)
             if limit.is_news() and not signals and len(outcomes) < len(jobs):
+                tally.stop()
                 log.warning(f"max_failures={limit.most} is reached: no further job is begun")
     return signals
 
@@ -184,7 +186,7 @@ def _outcome(job: Job, result: Any) -> Outcome:
     if isinstance(result, Outcome):
         return result
     if isinstance(result, InterruptedError):
-        how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}the sweep was interrupted")
+        how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{result}")
     else:
         how = Ending(State.FAILED, None, f"could not be started: {type(result).__name__}: {result}")
     end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))

@@ -102,6 +102,8 @@ def _run(spec: Spec, life: Lifecycle) -> int:
     if error is not None:
         _show(error)
     how = lifecycle.ending(error)
+    if not life.is_ours:  # a fork that the job made came back
+        return how.exit_code or 0
     note = _send(spec, returned, how)
     notes = "; ".join(n for n in (how.note, note) if n) or None
     life.end(dataclasses.replace(how, note=notes, returned=_plain(returned)))
@@ -186,7 +188,6 @@ def _plain(returned: JobReturn | None) -> Any:
 
 def _send(spec: Spec, returned: JobReturn | None, how: Ending) -> str | None:
     """Write the job's return for the launcher; a note if a part of it could not be sent."""
-
     if returned is None:
         return None
     try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from conftest import Command
-from sweeps import APP, gone, said_by, states, status, wait_until, write_app
+from sweeps import APP, gone, said_by, start, states, status, wait_until, write_app
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server needs Linux")
 
@@ -275,3 +276,61 @@ def test_a_job_knows_the_plugins_that_hydra_found_in_the_launcher(
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert said_by(tmp_path / "out" / "0") == f"{n_scans} True\n"
+
+
+def test_environments_and_lists_of_modules_may_be_long(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "print(len(os.environ['BIG_7']))")
+    (tmp_path / "conf").mkdir()
+    modules = [f"a_package_with_a_long_name.and_a_module.{i}" for i in range(10_000)]
+    (tmp_path / "conf/long.yaml").write_text(
+        f"defaults: [exptools]\nx: 0\nhydra: {{launcher: {{preload: {json.dumps(modules)}}}}}\n"
+    )
+    app.write_text(app.read_text().replace('config_name="app"', 'config_path="conf", config_name="long"'))
+    big = {f"BIG_{i}": "x" * 100_000 for i in range(8)}
+
+    done = python(app, "-m", "x=0,1", "hydra.sweep.dir=out", "hydra.launcher.n_parallel=1", **big)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [said_by(tmp_path / "out" / str(i)) for i in range(2)] == ["100000\n"] * 2
+    assert "started anew" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_can_be_interrupted_while_the_libraries_are_imported(tmp_path: Path, number: int) -> None:
+    app = write_app(tmp_path, "pass")
+    (tmp_path / "slow.py").write_text(
+        "import os, time\nopen('begun', 'w').write(str(os.getpid()))\ntime.sleep(300)"
+    )
+    launcher = start(app, "x=0,1,2", "hydra.launcher.n_parallel=2", "hydra.launcher.preload=[slow]")
+    wait_until(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text())
+
+    launcher.send_signal(number)
+    said, _ = launcher.communicate(timeout=20)
+
+    assert launcher.returncode == 128 + number
+    assert "interrupted: 0 of 3 jobs had completed, 3 had not begun" in said
+    told = [status(tmp_path / "out" / str(i)) for i in range(3)]
+    assert [(s["state"], s["error"]) for s in told] == [
+        ("INTERRUPTED", "not begun: the sweep was interrupted")
+    ] * 3
+    wait_until(lambda: gone(int((tmp_path / "begun").read_text())))
+
+
+def test_libraries_of_a_second_sweep_see_the_environment_as_it_is_then(
+    tmp_path: Path, python: Command
+) -> None:
+    (tmp_path / "library.py").write_text("import os\nMODE = os.environ['MODE']")
+    app = write_app(tmp_path, "import library\nprint(library.MODE)")
+    twice = """
+    for mode in ("one", "two"):
+        os.environ["MODE"] = mode
+        words = ("x=0,1", f"hydra.sweep.dir={mode}", "hydra.launcher.preload=[library]")
+        sys.argv[1:] = ["-m", *words, "hydra.launcher.n_parallel=1"]
+        main()
+    """
+    app.write_text(app.read_text().rpartition("    main()")[0] + twice)
+
+    done = python(app)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [said_by(tmp_path / mode / "1") for mode in ("one", "two")] == ["one\n", "two\n"]

@@ -58,6 +58,16 @@ def test_the_last_job_takes_its_own_time_however_many_slots_there_are() -> None:
     assert t.counts() == [("failed", 1, "bold red"), ("running", 1, "cyan")]
 
 
+def test_a_sweep_that_was_stopped_has_no_rest(tmp_path: Path) -> None:
+    t = tally(3, 1)
+    t.start(0, slot(0), 100.0)
+    t.end(0, State.INTERRUPTED, 110.0)
+    t.stop()
+
+    assert t.left_s(110.0) is None
+    assert t.counts() == [("interrupted", 1, "yellow"), ("not begun", 2, "dim")]
+
+
 def test_a_job_that_never_began_has_ended_as_well() -> None:
     t = tally(1, 1)
     t.end(0, State.INTERRUPTED, 130.0)
@@ -94,10 +104,6 @@ def test_on_a_terminal_a_live_view_tells_what_runs_where_and_how_long_it_will_ta
     (tmp_path / "go").touch()
     code = terminal.wait()
 
-    assert (
-        seen[0].endswith("sweep output dir: " + str(tmp_path / "out")[: len(seen[0])])
-        or "Launching" in seen[0]
-    )
     bar = next(line for line in seen if "/5" in line)
     assert re.fullmatch(r"2/5  [━╸╺]+  2 completed, 2 running, 1 waiting  \d+ s, about \d+ s left", bar), bar
     slots = seen[seen.index(bar) + 1 :]
@@ -140,6 +146,7 @@ def test_ctrl_c_on_a_terminal_tells_how_to_go_on(tmp_path: Path) -> None:
     last = "\n".join(terminal.screen())
     assert code == 130
     assert "interrupted: ending the jobs that run (interrupt again to kill them)" in last
+    assert re.search(r"1/3  ━.*  1 interrupted, 2 not begun  \d+ s\n", last), last
     assert f"to go on: exptools-resume {tmp_path}/out" in last
     assert "Traceback" not in last
 
@@ -150,6 +157,7 @@ def test_lines_that_a_library_prints_meanwhile_stand_above(tmp_path: Path) -> No
         "import sys, threading, time\nfrom hydra.experimental.callback import Callback\n"
         "def chat():\n    for i in range(8):\n        time.sleep(0.2)\n"
         "        print('out', i)\n        print('err', i, file=sys.stderr)\n"
+        "    print('a line without an end', end='')\n"
         "class Chatty(Callback):\n    def on_multirun_start(self, config, **kwargs):\n"
         "        threading.Thread(target=chat, daemon=True).start()\n"
     )
@@ -165,6 +173,7 @@ def test_lines_that_a_library_prints_meanwhile_stand_above(tmp_path: Path) -> No
     assert code == 0
     shown = [line for line in last if line.startswith(("out", "err"))]
     assert shown == [f"{where} {i}" for i in range(8) for where in ("out", "err")], "\n".join(last)
+    assert "a line without an end" in last
     assert sum("/2  " in line for line in last) == 1, "\n".join(last)
 
 
@@ -224,3 +233,24 @@ def test_where_the_log_has_no_room_it_goes_on_on_stderr(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[0] == first
     assert "COMPLETED" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "found"),
+    [("", 129, ["COMPLETED", *["INTERRUPTED"] * 3]), ("trap '' HUP;", 0, ["COMPLETED"] * 4)],
+    ids=["plain", "as with nohup"],
+)
+@pytest.mark.parametrize("words", ["", "hydra.hydra_logging.root.level=WARNING"], ids=["live", "silent"])
+def test_a_terminal_that_goes_away_leaves_no_job_behind(
+    tmp_path: Path, before: str, code: int, found: list[str], words: str
+) -> None:
+    app = write_app(tmp_path, "time.sleep(2 * (cfg.x == 1))")
+    command = f"{before} exec {sys.executable} {app} -m x=0,1,2,3 hydra.sweep.dir=out {words}"
+    seen = Terminal(["bash", "-c", f"{command} hydra.launcher.n_parallel=1"], tmp_path)
+    out = tmp_path / "out"
+    wait_until(lambda: out.exists() and "RUNNING" in states(out)[1:])
+
+    seen.hang_up()
+
+    assert seen.process.wait(timeout=60) == code
+    assert states(out) == found

@@ -92,6 +92,8 @@ def test_a_moved_sweep_with_more_jobs_goes_on(interrupted: Path, python: Command
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+    told = "Resuming: 1 of 7 jobs have completed and are skipped, 2 are new\n"
+    assert told in done.stdout
     assert {path.name: read_progress(path)[1][2] for path in moved.iterdir() if path.is_dir()} == {
         **{str(i): f"{i + 1}.0" for i in range(5)},
         "5": "6.0",

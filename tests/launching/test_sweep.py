@@ -595,3 +595,24 @@ def test_a_sweep_json_of_somebody_else_is_named(tmp_path: Path, python: Command,
         "give the sweep another directory\n"
     )
     assert (tmp_path / "out" / "sweep.json").read_text() == content
+
+
+@pytest.mark.parametrize("words", ["engine=local", "start=spawn", "engine=joblib"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&-"])
+def test_a_sweep_needs_no_stdin_stdout_or_stderr(tmp_path: Path, words: str, closed: str) -> None:
+    app = write_app(tmp_path, "print(cfg.x)")
+    command = f"{sys.executable} {app} -m x=0,1 hydra.sweep.dir=out hydra.launcher.{words} {closed}"
+
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [said_by(tmp_path / "out" / str(i)) for i in range(2)] == ["0\n", "1\n"]
+    assert ("[2/2]" in done.stderr) == (closed == ">&-")

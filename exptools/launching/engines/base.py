@@ -95,7 +95,7 @@ class Engine(abc.ABC):
 
     def _refuse_if_interrupted(self) -> None:
         if self._interrupted:
-            raise InterruptedError("the sweep was interrupted before this job began")
+            raise InterruptedError("the sweep was interrupted")
 
     @contextlib.contextmanager
     def _stopped_in_time(self, group: int, late: threading.Event) -> Iterator[None]:

@@ -58,7 +58,7 @@ def auto_preload() -> list[str]:
 
 def is_possible() -> bool:
     """Whether this system has what a fork server needs."""
-    return sys.platform == "linux" and hasattr(socket, "recv_fds")
+    return sys.platform == "linux" and hasattr(os, "memfd_create")
 
 
 class Forked:
@@ -103,11 +103,11 @@ def _lives(pid: int) -> bool:
 def kept_server(python: Sequence[str], sys_path: Sequence[str], preload: Sequence[str]) -> ForkServer:
     """The fork server of this process, started if there is none yet that was started in the same way.
 
-    It serves all batches of a sweep, one after the other, and ends with this process. One that turned out to
-    be unusable stays so.
+    The environment counts: libraries read it when they are imported. The server serves all batches of a
+    sweep, one after the other, and ends with this process. One that turned out to be unusable stays so.
     """
     global _kept
-    asked = (os.getcwd(), *python, *sys_path, "", *preload)
+    asked = (os.getcwd(), dict(os.environ), tuple(python), tuple(sys_path), tuple(preload))
     if _kept is None or _kept[0] != asked:
         if _kept is None:
             atexit.register(_close_kept)
@@ -117,7 +117,7 @@ def kept_server(python: Sequence[str], sys_path: Sequence[str], preload: Sequenc
     return _kept[1]
 
 
-_kept: tuple[tuple[str, ...], ForkServer] | None = None
+_kept: tuple[tuple[object, ...], ForkServer] | None = None
 
 
 def _close_kept() -> None:
@@ -152,13 +152,12 @@ class ForkServer:
         self._changed = threading.Condition()
         self._ready = threading.Event()
         self.unusable: str | None = "the fork server did not start"
-        ours.send(json.dumps({"sys_path": list(sys_path), "preload": [*_BASE, *preload]}).encode())
+        self._send({"sys_path": list(sys_path), "preload": [*_BASE, *preload]})
         threading.Thread(target=self._listen, name="exptools-fork-server", daemon=True).start()
 
-    def wait_until_ready(self) -> str | None:
-        """Wait until it has imported everything; why it cannot be used, or None."""
-        self._ready.wait()
-        return self.unusable
+    def is_ready(self, timeout_s: float) -> bool:
+        """Wait so long until it has imported everything, or is known to be unusable; whether it has."""
+        return self._ready.wait(timeout_s)
 
     def start(self, name: str, environ: Mapping[str, str], pipe: int, log: int) -> Forked:
         """A new process with this environment, whose control pipe and log are these files.
@@ -168,8 +167,7 @@ class ForkServer:
         """
         with self._asking:  # one request and its answer at a time
             try:
-                request = json.dumps({"name": name, "environ": dict(environ)}).encode()
-                socket.send_fds(self._socket, [request], [pipe, log])
+                self._send({"name": name, "environ": dict(environ)}, pipe, log)
             except OSError as error:
                 raise LaunchError(f"the fork server ended ({error.strerror})") from error
             with self._changed:
@@ -178,10 +176,19 @@ class ForkServer:
                     raise LaunchError(self.unusable or "the fork server ended")
                 return self._answers.pop()
 
+    def _send(self, words: dict[str, Any], *fds: int) -> None:
+        """Send them in a file: a message has no room for every environment, or every list of modules."""
+        with os.fdopen(os.memfd_create("exptools"), "w+b") as file:
+            file.write(json.dumps(words).encode())
+            file.seek(0)
+            socket.send_fds(self._socket, [b"words"], [file.fileno(), *fds])
+
     def close(self) -> None:
         """End it, if that was not done before; what it has started goes on."""
         if os.getpid() != self._owner:
             return  # a fork of the launcher ends
+        if not self._ready.is_set():
+            self._process.kill()  # it would not listen before it has imported everything
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._process.wait()

@@ -20,7 +20,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from exptools.launching import reused_worker
-from exptools.launching.engines.base import Engine, Exit, begin_log
+from exptools.launching.engines.base import Engine, Exit, begin_log, signal_group
 from exptools.launching.job import GRACE_S, Job, Spec
 from exptools.launching.slots import Slot
 
@@ -38,19 +38,18 @@ class JoblibEngine(Engine):
 
     def close(self) -> None:
         """End the workers, which are idle now."""
-        for worker in self._workers.values():
-            worker.close()
+        closing = [threading.Thread(target=worker.close) for worker in self._workers.values()]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
         os.close(self._held_open)
 
     def _run(self, job: Job, slot: Slot, spec: Spec, late: threading.Event) -> Exit:
-        worker = self._workers.get(slot.number)
-        if worker is None or not worker.lives():
-            worker = self._workers[slot.number] = _Worker(slot, str(self._lifeline), job.mask_gpus)
+        worker, group = self._worker(job, slot, spec)
         with self._lock:
             self._refuse_if_interrupted()
             begin_log(job)
-            group = worker.group(spec)
-            self._refuse_if_interrupted()  # it takes a while to come up
             if group is not None:
                 self._running[job.num] = group
         if group is None:
@@ -62,6 +61,18 @@ class JoblibEngine(Engine):
             with self._lock:
                 del self._running[job.num]
 
+    def _worker(self, job: Job, slot: Slot, spec: Spec) -> tuple[_Worker, int | None]:
+        """The worker of a slot and its group: a new one if there is none, or if it died while it was idle."""
+        self._refuse_if_interrupted()
+        worker = self._workers.get(slot.number)
+        group = worker.group(spec) if worker is not None and worker.lives() else None
+        if worker is not None and group is not None:
+            return worker, group
+        if worker is not None:
+            worker.close()
+        worker = self._workers[slot.number] = _Worker(slot, str(self._lifeline), job.mask_gpus)
+        return worker, worker.group(spec)
+
 
 class _Worker:
     """The process of a slot."""
@@ -71,10 +82,11 @@ class _Worker:
         self._executor = ProcessPoolExecutor(max_workers=1, env=slot.environment(mask_gpus=mask_gpus))
         self._process: Any = None
         self._broken = False
+        self._is_done = False
 
     def lives(self) -> bool:
         """Whether it may be given a job."""
-        return not self._broken
+        return not (self._broken or self._is_done)
 
     def group(self, spec: Spec) -> int | None:
         """Its number, which is that of its group; None if it does not come up."""
@@ -91,7 +103,7 @@ class _Worker:
 
     def run(self, spec: Spec, environment: dict[str, str]) -> Exit:
         """Run a job; its exit code is 0 where the process outlives it."""
-        self._ask(reused_worker.run, dataclasses.asdict(spec), environment, self._lifeline)
+        self._is_done = not self._ask(reused_worker.run, dataclasses.asdict(spec), environment)
         return self.exit() if self._broken else Exit(0)
 
     def exit(self) -> Exit:
@@ -101,11 +113,16 @@ class _Worker:
 
     def close(self) -> None:
         """End it: it may tidy up, for a while."""
-        killer = threading.Timer(GRACE_S, self._executor.shutdown, kwargs={"kill_workers": True})
+        # A thread that a job left running would hold it for ever.
+        killer = threading.Timer(GRACE_S, self._kill)
         killer.daemon = True
         killer.start()
         self._executor.shutdown(wait=True)
         killer.cancel()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            signal_group(self._process.pid, signal.SIGKILL)
 
     def _ask(self, what: Any, *words: Any) -> Any:
         try:

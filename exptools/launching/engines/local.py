@@ -90,7 +90,9 @@ class LocalEngine(Engine):
     def _usable_server(self) -> ForkServer | None:
         """The fork server, when it has imported everything; None if there is none that may be used."""
         server = self._server
-        why = None if server is None else server.wait_until_ready()
+        while server is not None and not server.is_ready(timeout_s=0.1):
+            self._refuse_if_interrupted()
+        why = None if server is None else server.unusable
         if server is None or why is None:
             return server
         with self._lock:
