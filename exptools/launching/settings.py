@@ -130,7 +130,8 @@ def _wrong_words(values: Mapping[str, Any]) -> Iterator[str]:
     elif is_list:
         missing = [name for name in preload if not _is_there(name)]
         if missing:
-            yield f"preload: there is no module {', '.join(missing)}; install it, or leave it out"
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            yield f"preload: there is no module {', '.join(missing[:3])}{more}; install it, or leave it out"
 
 
 def _is_there(module: str) -> bool:

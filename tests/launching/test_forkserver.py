@@ -111,9 +111,10 @@ def test_what_must_not_be_forked_is_started_anew(
 
 
 def test_a_module_that_cannot_be_imported_before_is_no_obstacle(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "stubborn.py").write_text("raise RuntimeError('only inside of something')")
     app = write_app(tmp_path, body("print(parent)"))
 
-    done = python(app, "-m", "x=1,2", "hydra.launcher.preload=[nosuchmodule]", "hydra.sweep.dir=out")
+    done = python(app, "-m", "x=1,2", "hydra.launcher.preload=[stubborn]", "hydra.sweep.dir=out")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert said_by(tmp_path / "out" / "0") == "forked\n"
@@ -281,7 +282,7 @@ def test_a_job_knows_the_plugins_that_hydra_found_in_the_launcher(
 def test_environments_and_lists_of_modules_may_be_long(tmp_path: Path, python: Command) -> None:
     app = write_app(tmp_path, "print(len(os.environ['BIG_7']))")
     (tmp_path / "conf").mkdir()
-    modules = [f"a_package_with_a_long_name.and_a_module.{i}" for i in range(10_000)]
+    modules = [f"json.a_module_that_is_not_there_and_has_a_long_name.{i}" for i in range(10_000)]
     (tmp_path / "conf/long.yaml").write_text(
         f"defaults: [exptools]\nx: 0\nhydra: {{launcher: {{preload: {json.dumps(modules)}}}}}\n"
     )
