@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def test_the_commands_of_docs_launching(app: Path, tmp_path: Path, block: str) -
         study = study or "optuna" in line
         if study and not HAS_OPTUNA:
             continue
+        time.sleep(1 - time.time() % 1)  # sweeps of one second would get the same directory
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=tmp_path,

@@ -100,7 +100,14 @@ def test_on_a_terminal_a_live_view_tells_what_runs_where_and_how_long_it_will_ta
     )
     terminal = Terminal(sweep(app, "x=0,1,2,3,4", "hydra.launcher.n_parallel=2"), tmp_path)
 
-    seen = terminal.wait_until(lambda lines: any("about" in line for line in lines))
+    seen = terminal.wait_until(  # the screen may have been read in the middle of being painted
+        lambda lines: (
+            len(lines) > 3
+            and "about" in lines[-3]
+            and "#2 x=2" in "".join(lines)
+            and "#3 x=3" in "".join(lines)
+        )
+    )
     (tmp_path / "go").touch()
     code = terminal.wait()
 
@@ -126,7 +133,9 @@ def test_more_slots_than_the_terminal_has_lines(tmp_path: Path) -> None:
     command = sweep(app, "x=range(30)", "hydra.launcher.affinity_code=30cpu_1cpr_0saf")
     terminal = Terminal([*command, "hydra.launcher.engine=joblib"], tmp_path, lines=10)
 
-    seen = terminal.wait_until(lambda lines: any("30 running" in line for line in lines))
+    seen = terminal.wait_until(
+        lambda lines: any("30 running" in line for line in lines) and lines[-1].startswith("and")
+    )
     terminal.type("\x03\x03")
 
     assert terminal.wait() == 130
@@ -248,7 +257,7 @@ def test_a_terminal_that_goes_away_leaves_no_job_behind(
     command = f"{before} exec {sys.executable} {app} -m x=0,1,2,3 hydra.sweep.dir=out {words}"
     seen = Terminal(["bash", "-c", f"{command} hydra.launcher.n_parallel=1"], tmp_path)
     out = tmp_path / "out"
-    wait_until(lambda: out.exists() and "RUNNING" in states(out)[1:])
+    wait_until(lambda: len(list(out.glob("*/status.json"))) == 4 and "RUNNING" in states(out)[1:])
 
     seen.hang_up()
 
