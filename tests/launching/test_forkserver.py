@@ -282,7 +282,7 @@ def test_a_job_knows_the_plugins_that_hydra_found_in_the_launcher(
 def test_environments_and_lists_of_modules_may_be_long(tmp_path: Path, python: Command) -> None:
     app = write_app(tmp_path, "print(len(os.environ['BIG_7']))")
     (tmp_path / "conf").mkdir()
-    modules = [f"json.a_module_that_is_not_there_and_has_a_long_name.{i}" for i in range(10_000)]
+    modules = [f"json.{'a_module_that_is_not_there' * 20}.{i}" for i in range(1000)]
     (tmp_path / "conf/long.yaml").write_text(
         f"defaults: [exptools]\nx: 0\nhydra: {{launcher: {{preload: {json.dumps(modules)}}}}}\n"
     )
