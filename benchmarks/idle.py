@@ -22,6 +22,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from launchers import JOBLIB, OURS, SPAWNED
+
 APP = """
 import os, time
 {imports}
@@ -41,12 +43,7 @@ def main(cfg):
 if __name__ == "__main__":
     main()
 """
-OURS = ["hydra/launcher=exptools", "hydra/sweeper=exptools", "hydra.launcher.n_parallel=2"]
-LAUNCHERS = {
-    "exptools": OURS,
-    "spawned": [*OURS, "hydra.launcher.start=spawn"],
-    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
-}
+LAUNCHERS = {"exptools": OURS, "spawned": SPAWNED, "joblib": JOBLIB}
 
 
 def idle_ms(settings: list[str], jobs: int, imports: list[str]) -> list[float]:

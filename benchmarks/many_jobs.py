@@ -26,6 +26,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from launchers import JOBLIB, OURS
+
 APP = """
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -40,8 +42,6 @@ def main(cfg):
 if __name__ == "__main__":
     main()
 """
-OURS = ["hydra/launcher=exptools", "hydra/sweeper=exptools", "hydra.launcher.n_parallel=2"]
-JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 ONE_FAILS = ["fail=true", "hydra.launcher.max_failures=1", "hydra.launcher.start=spawn"]
 TICKS = os.sysconf("SC_CLK_TCK")
 

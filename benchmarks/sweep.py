@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from launchers import BASIC, JOBLIB, OURS, REUSED, SPAWNED
+
 APP = """
 import {imports}
 import hydra
@@ -29,13 +31,12 @@ def main(cfg):
 if __name__ == "__main__":
     main()
 """
-OURS = ["hydra/launcher=exptools", "hydra/sweeper=exptools", "hydra.launcher.n_parallel=2"]
 LAUNCHERS = {
     "exptools": OURS,
-    "spawned": [*OURS, "hydra.launcher.start=spawn"],
-    "engine=joblib": [*OURS, "hydra.launcher.engine=joblib"],
-    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
-    "basic": ["hydra/launcher=basic"],
+    "spawned": SPAWNED,
+    "engine=joblib": REUSED,
+    "joblib": JOBLIB,
+    "basic": BASIC,
 }
 
 

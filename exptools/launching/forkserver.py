@@ -70,9 +70,7 @@ def _run_job(pipe: int) -> NoReturn:
         traceback.print_exc()
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads that are no daemons, as every exit does
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            stream.flush()
+    worker.flush()
     os._exit(code)
 
 
@@ -139,7 +137,7 @@ class _Server:
                 os.killpg(pid, signal.SIGKILL)  # what the job started and left behind
             _, status, usage = os.wait4(pid, 0)
             self._children.remove(pid)
-            end = {"ended": pid, "status": status, "peak_bytes": usage.ru_maxrss * 1024}  # Linux: in KiB
+            end = {"ended": pid, "status": status, "ru_maxrss": usage.ru_maxrss}
             self._launcher.send(json.dumps(end).encode())
 
     def _become(self, request: dict[str, Any], leading: int, pipe: int, log: int) -> int:

@@ -36,9 +36,8 @@ def _renumbered(value: Any, cpus: Mapping[int, int], gpus: Mapping[int, int]) ->
     if isinstance(value, list):
         return [_renumbered(inner, cpus, gpus) for inner in value]
     if isinstance(value, tuple) and all(type(inner) is int for inner in value):
-        return tuple(
-            dict.fromkeys(cpus.get(cpu, cpu) for cpu in value)
-        )  # one that stands in for a hyperthread
+        # Each once: a core stands in for a hyperthread that it does not have.
+        return tuple(dict.fromkeys(cpus.get(cpu, cpu) for cpu in value))
     if isinstance(value, tuple):
         return tuple(_renumbered(inner, cpus, gpus) for inner in value)
     if not isinstance(value, AttrDict):

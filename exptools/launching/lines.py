@@ -60,22 +60,22 @@ def until_hung_up(terminal: TextIO) -> TextIO:
 @contextlib.contextmanager
 def above(console: Console, log: logging.Logger) -> Iterator[None]:
     """Let what goes to the console's terminal meanwhile stand above its live view."""
-    above = _Above(console)
+    stream = _Above(console)
     handlers = [handler for handler in _stream_handlers(log) if is_terminal(handler.stream)]
-    streams = [handler.stream for handler in handlers]
+    before = [handler.stream for handler in handlers]
     outputs = sys.stdout, sys.stderr
     for handler in handlers:
-        handler.setStream(above)
+        handler.setStream(stream)
         handler.addFilter(_not_seen_live)
-    sys.stdout, sys.stderr = (above if is_terminal(stream) else stream for stream in outputs)
+    sys.stdout, sys.stderr = (stream if is_terminal(output) else output for output in outputs)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = outputs
-        above.end_line()
-        for handler, stream in zip(handlers, streams, strict=True):
+        stream.end_line()
+        for handler, old in zip(handlers, before, strict=True):
             handler.removeFilter(_not_seen_live)
-            handler.setStream(stream)
+            handler.setStream(old)
 
 
 def _stream_handlers(log: logging.Logger | None) -> Iterator[logging.StreamHandler[Any]]:

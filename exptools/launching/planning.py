@@ -151,8 +151,10 @@ def prepare(
             rundir.write_atomically(job.run_dir / rundir.VARIANT, planned.variant.unpack(), durable=False)
             rundir.write_status(job.run_dir, rundir.queued(job.attempt))
     except OSError as error:
-        where = error.filename or sweep_dir
-        raise LaunchError(
-            f"{where}: cannot write there ({error.strerror}); "
-            "mend that, or choose another directory by hydra.sweep.dir="
-        ) from error
+        raise cannot_write(error.filename or sweep_dir, error) from error
+
+
+def cannot_write(where: object, error: OSError) -> LaunchError:
+    """What a sweep says that cannot write its files."""
+    advice = "mend that, or choose another directory by hydra.sweep.dir="
+    return LaunchError(f"{where}: cannot write there ({error.strerror}); {advice}")

@@ -84,7 +84,7 @@ class Tally:
         return sorted(rows, key=lambda row: row[0].number)
 
     def n_done(self) -> int:
-        """How many have ended, and of how many."""
+        """How many have ended."""
         with self._lock:
             return sum(self._ended.values())
 
@@ -135,10 +135,10 @@ def _view(tally: Tally, now: float, console: Console) -> RenderableType:
         gpus = f"GPU {','.join(slot.gpus)}" if slot.gpus else ""
         since = words.duration(seconds, tenths=False)
         table.add_row(f"slot {slot.number}", gpus, since, Text(title))
-    shown_ = [_bar(tally, now, console.width), table]
+    parts = [_bar(tally, now, console.width), table]
     if len(rows) > room:
-        shown_.append(Text(f"and {len(rows) - room + 1} more", style="dim"))
-    return Group(*shown_)
+        parts.append(Text(f"and {len(rows) - room + 1} more", style="dim"))
+    return Group(*parts)
 
 
 def _bar(tally: Tally, now: float, width: int) -> RenderableType:

@@ -59,7 +59,7 @@ def run(told: dict[str, Any], environment: dict[str, str]) -> bool:
         worker.reseed()
         code = worker.run(spec)
         if os.getpid() != process:  # a fork that the job made came back: it must not serve the launcher
-            _flush()
+            worker.flush()
             os._exit(code)
     _end_what_was_left()
     return not _has_grown()
@@ -108,16 +108,10 @@ def _output_to(path: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _flush()
+        worker.flush()
         for fd, old in zip((1, 2), before, strict=True):
             os.dup2(old, fd)
             os.close(old)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            stream.flush()
 
 
 def _end_what_was_left() -> None:

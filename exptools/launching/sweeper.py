@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from exptools import rundir
 from exptools.configs import LAUNCHER_TARGET
 from exptools.errors import LaunchError
-from exptools.launching import axes, names
+from exptools.launching import axes, names, planning
 
 
 def sweep(
@@ -71,7 +71,4 @@ def _write(config: DictConfig, sweep_dir: Path) -> None:
     try:
         OmegaConf.save(config, sweep_dir / "multirun.yaml")
     except OSError as error:
-        raise LaunchError(
-            f"{sweep_dir}: cannot write there ({error.strerror}); "
-            "mend that, or choose another directory by hydra.sweep.dir="
-        ) from error
+        raise planning.cannot_write(sweep_dir, error) from error

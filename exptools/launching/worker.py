@@ -79,6 +79,13 @@ def die_with_launcher(pipe: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def flush() -> None:
+    """Write out what was printed, if there is still somewhere to write it."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+
+
 def reseed() -> None:
     """New random numbers, as a process that is started anew has them."""
     import random

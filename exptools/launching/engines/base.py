@@ -54,7 +54,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def _run(self, job: Job, slot: Slot, spec: Spec, late: threading.Event) -> Exit:
-        """Run the job to its end, within `_running_as` and `_stopped_in_time`."""
+        """Run the job to its end, its group in `_running` and within `_stopped_in_time`."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -150,6 +150,11 @@ def signal_group(group: int, number: int) -> None:
     """Send a signal to a group, if it is still there."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
+
+
+def peak_bytes(ru_maxrss: int) -> int:
+    """What getrusage(2) calls ru_maxrss, in bytes: macOS counts in bytes, all others in KiB."""
+    return ru_maxrss if sys.platform == "darwin" else ru_maxrss * 1024
 
 
 def begin_log(job: Job) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from exptools.errors import LaunchError
 from exptools.launching import imported
+from exptools.launching.engines.base import peak_bytes
 from exptools.launching.slots import THREAD_VARIABLES
 
 # Imported in every job anyway.
@@ -222,6 +223,6 @@ class ForkServer:
             else:
                 process = self._started.pop(told["ended"])
                 process.code = os.waitstatus_to_exitcode(told["status"])
-                process.peak_bytes = told["peak_bytes"]
+                process.peak_bytes = peak_bytes(told["ru_maxrss"])
                 process.told.set()
             self._changed.notify_all()

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from exptools import rundir
 from exptools.errors import LaunchError
-from exptools.launching.engines.base import Engine, Exit, begin_log, signal_group, texts
+from exptools.launching.engines.base import Engine, Exit, begin_log, peak_bytes, signal_group, texts
 from exptools.launching.engines.forking import Forked, ForkServer, is_possible, kept_server
 from exptools.launching.job import Job, Spec
 from exptools.launching.slots import Slot
@@ -149,8 +149,3 @@ def _reap(process: subprocess.Popen[bytes] | Forked) -> Exit:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)  # so that Popen does not wait for it again
     return Exit(process.returncode, peak_bytes(usage.ru_maxrss))
-
-
-def peak_bytes(ru_maxrss: int) -> int:
-    """What getrusage(2) calls ru_maxrss, in bytes: macOS counts in bytes, all others in KiB."""
-    return ru_maxrss if sys.platform == "darwin" else ru_maxrss * 1024
