@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from exptools.formats.rows import Row
 
@@ -16,7 +16,35 @@ class Text:
     line: str
 
 
-Record = Row | Text
+class Value(Protocol):
+    """Something rich, checked and copied when it was logged: an image, a histogram, ... (logging/kinds)."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: image, histogram, ..."""
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it holds."""
+
+    def summaries(self, tag: str) -> list[Any]:
+        """What TensorBoard is given: messages Summary.Value."""
+
+    def files(self) -> dict[str, bytes]:
+        """What lies in media/: contents by the end of the file's name (".png")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A rich value at a step (int64); wall_time in seconds since the epoch; the tag with its prefix."""
+
+    step: int
+    wall_time: float
+    tag: str
+    value: Value
+
+
+Record = Row | Text | Media
 
 
 class Writer(Protocol):
