@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LAUNCHER_TARGET = "hydra_plugins.exptools_launcher.launcher.ExptoolsLauncher"
 SWEEPER_TARGET = "hydra_plugins.exptools_sweeper.sweeper.ExptoolsSweeper"
 CALLBACK_TARGET = "exptools.logging.callback.LoggerCallback"
+DEFAULT_WRITERS = ("csv", "tensorboard", "text", "console")
 
 
 @dataclasses.dataclass
@@ -60,6 +61,23 @@ class LauncherConf:
 
 
 @dataclasses.dataclass
+class LoggerConf:
+    """Settings of the logger: hydra.callbacks.exptools."""
+
+    _target_: str = CALLBACK_TARGET
+    # What is written: csv, tensorboard, text, media, console, jsonl, and what other packages add.
+    writers: list[str] = dataclasses.field(default_factory=lambda: list(DEFAULT_WRITERS))
+    exclude: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # of a writer, globs of tags
+    console_every_s: float = 10.0  # seconds between two tables of the last values
+    on_write_error: str = "continue"  # what cannot be written waits in memory; or stop: the run fails
+    ranks: str = "zero"  # of a distributed training only rank 0 records; or all: the others into rank_N/
+    resume: str = "auto"  # a directory whose run did not complete is gone on with; always; never
+    tee_stdout: bool = False  # what is printed goes to stdout.log, too
+    snapshot_mode: Any = "last"  # none, last, all, gap, last+gap, best, or a number: the gap
+    snapshot: dict[str, Any] = dataclasses.field(default_factory=dict)  # gap, keep, every_s, k, metric, goal
+
+
+@dataclasses.dataclass
 class LevelConf:
     """Keys that change together: each row of values has one for each key."""
 
@@ -89,6 +107,13 @@ def resolved(config: DictConfig) -> dict[str, Any]:
 
     user = OmegaConf.masked_copy(config, [str(k) for k in config if k != "hydra"])
     return _container(user)  # type: ignore[no-any-return]
+
+
+def as_plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that Hydra gave to what it made: its own lists and mappings as Python's."""
+    from omegaconf import OmegaConf
+
+    return {k: _container(v) if OmegaConf.is_config(v) else v for k, v in values.items()}
 
 
 def _container(config: Any) -> Any:
@@ -191,7 +216,7 @@ def register() -> None:
         provider="exptools",
         node={
             "defaults": [{"override /hydra/launcher": "exptools"}, {"override /hydra/sweeper": "exptools"}],
-            "hydra": {"callbacks": {"exptools": {"_target_": CALLBACK_TARGET}}},
+            "hydra": {"callbacks": {"exptools": dataclasses.asdict(LoggerConf())}},
         },
     )
 

@@ -37,8 +37,17 @@ class Ending:
     returned: Any = None
 
 
+EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: come again later
+
+
 def ending(error: BaseException | None) -> Ending:
-    """The ending that belongs to what left the job: None for a normal return."""
+    """The ending that belongs to what left the job: None for a normal return.
+
+    PREEMPTED: it was asked to stop, has seen that, and then returned or left by sys.exit(EXIT_PREEMPTED).
+    """
+    if _stop.seen and (error is None or _left_in_order(error)):
+        code = EXIT_PREEMPTED if isinstance(error, SystemExit) and error.code else 0
+        return Ending(State.PREEMPTED, code, f"stopped as asked by {_stop.reason}")
     if error is None:
         return Ending(State.COMPLETED, 0)
     if isinstance(error, KeyboardInterrupt):
@@ -52,10 +61,17 @@ def ending(error: BaseException | None) -> Ending:
     return Ending(State.FAILED, 1, one_line(error))
 
 
+def _left_in_order(error: BaseException) -> bool:
+    return isinstance(error, SystemExit) and error.code in (None, 0, EXIT_PREEMPTED)
+
+
+_INTERRUPTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
 def by_signal(number: int) -> Ending:
     """The ending of a run whose process was ended by a signal."""
     name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
-    if number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    if number in _INTERRUPTS:
         return Ending(State.INTERRUPTED, -number, f"ended by {name}")
     return Ending(State.FAILED, -number, f"killed by {name}")
 
@@ -86,17 +102,25 @@ class Lifecycle:
         self._lock = threading.RLock()
         self._said = False
         self._ended = threading.Event()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # may be rung by signal handlers
-        self._uncaught: BaseException | None = None
-        self._signal: int | None = None
+        self._bell: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # may be rung by signal handlers
         self._closers: list[Callable[[], str | None]] = []
-        self._restore = _Hooks(self)
+        self._remarks: list[Callable[[], str | None]] = []
+        _hooks.add(self)
         self._thread = threading.Thread(target=self._beat, name="exptools-heartbeat", daemon=True)
         self._thread.start()
 
     def before_end(self, close: Callable[[], str | None]) -> None:
         """Run `close` before the end is written; what it returns becomes a note of the status."""
         self._closers.append(close)
+
+    def while_running(self, remark: Callable[[], str | None]) -> None:
+        """Ask `remark` at every heartbeat for what the status shall note, None if there is nothing to say."""
+        self._remarks.append(remark)
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of its run this is, from 1 on."""
+        return self._status.attempt
 
     def end(self, how: Ending) -> None:
         """Write the end of the run. Only the first call counts, and only in the process that began it."""
@@ -122,7 +146,7 @@ class Lifecycle:
                 end=now,
             )
         os.close(self._directory)
-        self._restore.remove()
+        _hooks.remove(self)
         _forget(self)
 
     @property
@@ -153,72 +177,133 @@ class Lifecycle:
                 say(f"{self.run_dir}: status {self._status.state} not written ({error.strerror})")
 
     def _beat(self) -> None:
+        number: int | None = None
         while not self._ended.is_set():
             with contextlib.suppress(queue.Empty):
-                self._bell.get(timeout=rundir.HEARTBEAT_S)
-            if self._signal is not None:
-                self._die(self._signal)
+                number = self._bell.get(timeout=rundir.HEARTBEAT_S)
+            if number is not None:
+                _hooks.die(number)
             with self._lock:
                 if not self._ended.is_set():
-                    self._write(heartbeat=time.time())
+                    said = [remark() for remark in self._remarks]
+                    self._write(heartbeat=time.time(), note="; ".join(filter(None, said)) or None)
 
-    def _die(self, number: int) -> None:
-        # The handler has set the default action again: the process dies of this signal, as it
-        # would without exptools, only with its files closed.
-        self.end(by_signal(number))
-        os.kill(os.getpid(), number)
 
-    def _at_exit(self) -> None:
-        if self._uncaught is not None:
-            self.end(ending(self._uncaught))
-        else:
-            note = "the interpreter exited inside the job; its exit code is not known"
-            self.end(Ending(State.INTERRUPTED, note=note))
+@dataclasses.dataclass
+class _Stop:
+    """What was asked of this process by a signal.
+
+    polled: the run asks for it, so a first signal leaves the end to the run. reason: the signal's name. seen: the run
+    has been told.
+    """
+
+    polled: bool = False
+    reason: str | None = None
+    seen: bool = False
+
+
+_stop = _Stop()
+
+
+def should_stop() -> bool:
+    """Whether a signal asks the run to save and end. Who asks once is trusted to ask again.
+
+    SIGTERM, SIGUSR1 and SIGUSR2 are such signals; a second SIGTERM ends the process as it would without exptools.
+    """
+    _stop.polled = True
+    _stop.seen = _stop.reason is not None
+    return _stop.seen
+
+
+def stop_reason() -> str | None:
+    """The name of the signal that asks the run to end, None if none came."""
+    return _stop.reason
 
 
 # What ends a process that does not handle it, and can be sent by a shell, a terminal or a scheduler.
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
+_ASKS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class _Hooks:
-    """What a Lifecycle listens to, and how to stop listening."""
+    """What the runs of this process listen to, from the first that begins to the last that ends."""
 
-    def __init__(self, life: Lifecycle) -> None:
-        self._life = life
+    def __init__(self) -> None:
+        self._lives: list[Lifecycle] = []
+        self._uncaught: BaseException | None = None
+        self._excepthook = sys.excepthook
+        self._handled: list[signal.Signals] = []
+
+    def add(self, life: Lifecycle) -> None:
+        self._lives = [one for one in self._lives if one.is_ours]  # others are those of a parent that forked
+        self._lives.append(life)
+        if len(self._lives) > 1:
+            return
+        global _stop
+        _stop = _Stop()  # another run of this process is not asked for what the last was
+        self._uncaught = None
         self._excepthook = sys.excepthook
         sys.excepthook = self._on_uncaught
-        atexit.register(life._at_exit)
+        atexit.register(self._at_exit)
         self._handled = [s for s in _SIGNALS if self._in_main() and signal.getsignal(s) is signal.SIG_DFL]
         for number in self._handled:
             signal.signal(number, self._on_signal)
 
-    def _on_uncaught(
-        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
-    ) -> None:
-        self._life._uncaught = error
-        self._excepthook(kind, error, trace)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # Only flags here: the heartbeat's thread does the work, since this may have interrupted anything.
-        signal.signal(number, signal.SIG_DFL)
-        if not self._life.is_ours:
-            os.kill(os.getpid(), number)  # a forked child has no such thread
-        self._life._signal = number
-        self._life._bell.put(None)
-
-    def remove(self) -> None:
+    def remove(self, life: Lifecycle) -> None:
+        self._lives = [one for one in self._lives if one is not life]
+        if self._lives:
+            return
         if sys.excepthook == self._on_uncaught:
             sys.excepthook = self._excepthook
-        atexit.unregister(self._life._at_exit)
+        atexit.unregister(self._at_exit)
         for number in self._handled:
             if self._in_main() and signal.getsignal(number) == self._on_signal:
                 signal.signal(number, signal.SIG_DFL)
+
+    def die(self, number: int) -> None:
+        """End all runs, and the process by this signal: as it would without exptools, only with closed files."""
+        self._end_all(by_signal(number))
+        os.kill(os.getpid(), number)
+
+    def _end_all(self, how: Ending) -> None:
+        for life in reversed(self._lives):
+            life.end(how)
+
+    def _on_uncaught(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        self._uncaught = error
+        self._excepthook(kind, error, trace)
+
+    def _at_exit(self) -> None:
+        if self._uncaught is not None:
+            self._end_all(ending(self._uncaught))
+        elif _stop.seen:
+            self._end_all(ending(None))
+        else:
+            note = "the interpreter exited inside the job; its exit code is not known"
+            self._end_all(Ending(State.INTERRUPTED, note=note))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # Only flags here: a heartbeat's thread does the work, since this may have interrupted anything.
+        asked_before = _stop.reason == signal.Signals(number).name
+        if number in _ASKS and _stop.polled and not (asked_before and number == signal.SIGTERM):
+            if _stop.reason is None or number == signal.SIGTERM:
+                _stop.reason = signal.Signals(number).name
+            return
+        signal.signal(number, signal.SIG_DFL)
+        life = next((one for one in self._lives if one.is_ours), None)
+        if life is None:
+            os.kill(os.getpid(), number)  # a forked child has no such thread
+        else:
+            life._bell.put(number)
 
     @staticmethod
     def _in_main() -> bool:
         return threading.current_thread() is threading.main_thread()
 
 
+_hooks = _Hooks()
 _current: Lifecycle | None = None
 
 

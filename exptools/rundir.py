@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from exptools.errors import RunDirError
+from exptools.say import say
 
 STATUS = "status.json"
 VARIANT = "variant_config.json"
@@ -318,16 +319,53 @@ def trouble(path: Path, *, may_have_measured: bool = False) -> str | None:
     return None
 
 
-def set_aside(path: Path, attempt: int) -> None:
-    """Move what an attempt measured out of the way of the next one, to `.orphaned/attempt-N/`."""
-    measured = [name for name in (path / PROGRESS,) if name.exists()] + sorted(path.glob(f"*{EVENTS_INFIX}*"))
-    if measured:
-        aside = path / ORPHANED / f"attempt-{attempt}"
-        while aside.exists():
-            aside = aside.with_name(f"{aside.name}-again")
-        make(aside)
-        for name in measured:
-            os.replace(name, aside / name.name)
+def wait_for_a_sign_of_life(path: Path) -> None:
+    """Return when it is clear whether the process that has the run in `path` lives; a dead one is noted so.
+
+    Only where it is not to be seen on this machine and its last heartbeat is fresh is there anything to wait
+    for: it may be in another container.
+    """
+    status = read_status(path)
+    if status is None or status.shown(time.time()) is not State.RUNNING or not status._is_gone():
+        return
+    patience_s = 1.5 * HEARTBEAT_S
+    say(f"{path}: process {status.pid} is gone; waiting {patience_s:.0f} s to be sure of that")
+    deadline = time.time() + patience_s
+    while time.time() < deadline:
+        time.sleep(0.1)
+        if read_status(path) != status:
+            return
+    gone = f"process {status.pid} on {status.host} is gone"
+    write_status(path, dataclasses.replace(status, state=State.INTERRUPTED, error=gone, end=status.heartbeat))
+
+
+def has_failed(path: Path) -> bool:
+    """Whether the run in `path` has ended, or died, without completing."""
+    try:
+        status = read_status(path)
+    except RunDirError:
+        return False
+    shown = State.COMPLETED if status is None else status.shown(time.time())
+    return shown is State.STALE or (shown.ended and shown is not State.COMPLETED)
+
+
+def next_attempt(path: Path) -> int:
+    """The number of the next attempt of the run in `path`: 1 where none has begun."""
+    try:
+        status = read_status(path)
+    except RunDirError:
+        return 2
+    return 1 if status is None else attempt_after(status)
+
+
+def attempt_after(status: Status) -> int:
+    """The number of the next attempt; one that never began is still to come."""
+    return status.attempt + (status.start is not None)
+
+
+def aside(path: Path, attempt: int) -> Path:
+    """Where that goes which attempts before `attempt` measured and it measures again."""
+    return path / ORPHANED / f"attempt-{max(1, attempt - 1)}"
 
 
 def make(path: Path) -> None:

@@ -114,7 +114,7 @@ BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "s
 MAY_IMPORT = {
     "errors": set(),
     "collections": set(),
-    "rundir": {"errors"},
+    "rundir": {"errors", "say"},
     "say": {"errors"},
     "seeds": set(),
     "words": set(),

@@ -37,6 +37,21 @@ def encode_row(row: Row) -> bytes:
     return frame(_HEAD.pack(b"\x09", row.wall_time, b"\x10") + _varint(row.step) + size + body)
 
 
+def step_of(event: bytes) -> int | None:
+    """The step of an encoded Event; None of the one that opens a file."""
+    if event[:1] == b"\x09" and event[9:10] == b"\x1a":  # a file_version behind the wall_time
+        return None
+    if event[:1] != b"\x09" or event[9:10] != b"\x10":
+        return 0  # protobuf leaves a zero out
+    step, at, shift = 0, 10, 0
+    while True:
+        step |= (event[at] & 0x7F) << shift
+        if not event[at] & 0x80:
+            return step - 2**64 if step >= 2**63 else step
+        at += 1
+        shift += 7
+
+
 @functools.lru_cache(maxsize=256)
 def _shape(tags: tuple[str, ...]) -> tuple[struct.Struct, list[bytes | float], bytes]:
     """What rows of these tags share: the layout, its cells with a gap for each float, and field 5's head.

@@ -136,7 +136,7 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
 def prepare(
     sweep_dir: Path, plan: Sequence[Planned], settings: Mapping[str, Any], slots: Sequence[Slot]
 ) -> None:
-    """Make the run directories: QUEUED, with their configs; what earlier attempts measured is set aside.
+    """Make the run directories: QUEUED, with their configs.
 
     Raises:
         LaunchError: that is not possible.
@@ -147,7 +147,6 @@ def prepare(
         for planned in (p for p in plan if p.done is None):
             job = planned.job
             rundir.make(job.run_dir)
-            rundir.set_aside(job.run_dir, job.attempt - 1)
             rundir.write_atomically(job.run_dir / rundir.VARIANT, planned.variant.unpack(), durable=False)
             rundir.write_status(job.run_dir, rundir.queued(job.attempt))
     except OSError as error:

@@ -35,9 +35,7 @@ class Earlier:
     @property
     def attempt(self) -> int:
         """The number of the next attempt."""
-        if self.status is None:
-            return 1
-        return self.status.attempt + (self.status.start is not None)  # one that never began is still to come
+        return 1 if self.status is None else rundir.attempt_after(self.status)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from exptools import rundir
 from exptools.launching import machine, progress, report
 from exptools.launching.engines.base import Engine, end_without
 from exptools.launching.engines.local import LocalEngine
@@ -126,7 +125,6 @@ class _Attempts:
                 break
             how = f"{outcome.ending.state}: {outcome.ending.error}"
             self._log.warning(f"{report.title(job)} {how}; running it again, {retry} of {self._retries}")
-            rundir.set_aside(job.run_dir, job.attempt)
             job = dataclasses.replace(job, attempt=job.attempt + 1)
             outcome = self._engine.run(job, slot)
         return outcome

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from exptools.logging.core import Logger
+from exptools.lifecycle import EXIT_PREEMPTED
+from exptools.logging.logger import Logger
 
 
 class _GlobalLogger(Logger):
@@ -29,6 +30,7 @@ def _leave_to_parent() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
-from exptools.logging.context import logger_context  # noqa: E402 - it needs the logger above
+from exptools.logging.capture import capture  # noqa: E402 - they need the logger above
+from exptools.logging.context import logger_context  # noqa: E402
 
-__all__ = ["Logger", "logger", "logger_context"]
+__all__ = ["EXIT_PREEMPTED", "Logger", "capture", "logger", "logger_context"]

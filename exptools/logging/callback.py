@@ -12,25 +12,38 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from exptools import lifecycle, rundir
-from exptools.configs import as_current, resolved
+from exptools.configs import as_current, as_plain, resolved
 from exptools.lifecycle import Lifecycle
-from exptools.logging import logger
+from exptools.logging import logger, ranks
 from exptools.logging.context import Session, begin_life
+from exptools.logging.settings import Settings
 from exptools.say import ends_the_command
 
 
 class LoggerCallback(Callback):
     """Opens `exptools.logging.logger` onto the job's output directory and closes it on every way out."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: Any) -> None:
+        """settings: fields of exptools.logging.settings.Settings, as LoggerConf has them."""
+        self._given = settings
         self._session: Session | None = None
         self._life: Lifecycle | None = None
+
+    @property
+    def _settings(self) -> Settings:
+        """What was given, checked where a complaint can end the command."""
+        return Settings.of(**as_plain(self._given))
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A plain run: it begins before anything is overwritten, and every way out is seen."""
         with ends_the_command():
             where = _resolve(config, "hydra.run.dir")
-            self._life = begin_life(Path(where).absolute(), "choose another (hydra.run.dir=...)")
+            settings = self._settings
+            rank = ranks.find()
+            if rank is not None and rank.number:
+                return  # the session settles what this one does
+            advice = "choose another (hydra.run.dir=...)"
+            self._life = begin_life(Path(where).absolute(), settings, advice=advice)
         # Hydra would resolve it again, and something like ${random:} would give another directory.
         _pin(config.hydra.run, "dir", where)
         _watch_every_exit("hydra._internal.hydra", self)
@@ -51,8 +64,9 @@ class LoggerCallback(Callback):
         run_dir = Path(config.hydra.runtime.output_dir)
         with ends_the_command():
             try:
-                self._session = Session(logger, run_dir)
-                keep_variant(run_dir, config)
+                self._session = Session(logger, run_dir, self._settings)
+                if logger.is_open:
+                    keep_variant(run_dir, config)
             except Exception as error:
                 self.close(error)
                 logger.refuse_with(f"the logger could not be opened: {lifecycle.one_line(error)}")
@@ -68,7 +82,7 @@ class LoggerCallback(Callback):
         how = lifecycle.ending(error)
         session, self._session = self._session, None
         if session is not None:
-            session.close(how)
+            session.close(how, error)
         life, self._life = self._life, None
         if life is not None:
             life.end(how)

@@ -12,13 +12,15 @@ from exptools import lifecycle, rundir
 from exptools.configs import plain
 from exptools.errors import LoggingError, RunDirError
 from exptools.lifecycle import Ending, Lifecycle
-from exptools.logging.core import Logger
+from exptools.logging import ranks
+from exptools.logging.attempt import Attempt
+from exptools.logging.logger import Logger
+from exptools.logging.settings import Settings
+from exptools.logging.tee import Tee
+from exptools.logging.writers import registry
 from exptools.logging.writers.base import Writer
-from exptools.logging.writers.events import EventsWriter
-from exptools.logging.writers.progress import ProgressWriter
-from exptools.logging.writers.text import TextWriter
-
-WRITERS = (ProgressWriter, EventsWriter, TextWriter)
+from exptools.logging.writers.cutting import put_aside
+from exptools.say import say_once
 
 
 class Session:
@@ -27,36 +29,75 @@ class Session:
     Where nobody began the run's life yet (a plain run), the session begins it, and ends it at `close`.
     """
 
-    def __init__(self, logger: Logger, run_dir: Path) -> None:
+    def __init__(
+        self,
+        logger: Logger,
+        run_dir: Path,
+        settings: Settings | None = None,
+        *,
+        refresh: bool = False,
+        is_global: bool = True,
+    ) -> None:
         """Open `logger` onto `run_dir`, which is created.
+
+        refresh: put aside what lies there. is_global: it is the run of this process, which may have begun.
 
         Raises:
             RunDirError: the directory already holds a run, or cannot be written.
             LoggingError: the logger is open already.
         """
+        settings = settings or Settings()
         if logger.is_open:
             raise LoggingError(
                 f"the logger is open already; close its run before opening {run_dir}. "
-                "A process has one run at a time"
+                "A logger has one run at a time"
             )
-        run_dir = run_dir.absolute()  # the process may change its directory
         self._logger = logger
         self._lost: str | None = None
-        life = lifecycle.current(run_dir)
-        self._life = life or begin_life(run_dir)
+        self._life: Lifecycle | None = None
+        self._owns_life = False
+        self._rest = contextlib.ExitStack()
+        if is_another_rank(settings):
+            logger.silence()
+            return
+        rank = ranks.find()
+        if rank is not None and rank.number:
+            run_dir = run_dir / f"rank_{rank.number}"
+        self._open(run_dir.absolute(), settings, refresh, is_global)  # the process may change its directory
+
+    def _open(self, run_dir: Path, settings: Settings, refresh: bool, is_global: bool) -> None:
+        life = lifecycle.current(run_dir) if is_global else None
+        self._life = life or begin_life(run_dir, settings, refresh=refresh)
         self._owns_life = life is None
         try:
-            writers = _open_writers(run_dir)
-        except OSError as error:
+            writers = _open_writers(run_dir, settings)
+            self._logger.attach(
+                writers,
+                run_dir=run_dir,
+                attempt=Attempt(run_dir, self._life.attempt),
+                exclude=settings.exclude,
+                stop_on_failure=settings.on_write_error == "stop",
+            )
+            self._life.before_end(self._shut)
+            self._life.while_running(self._logger.lost)
+            if settings.tee_stdout:
+                self._rest.enter_context(Tee(run_dir / rundir.STDOUT))
+        except BaseException as error:
             if self._owns_life:
                 self._life.end(lifecycle.ending(error))
-            raise RunDirError(f"{run_dir}: cannot write there ({error.strerror or error})") from error
-        logger.attach(writers)
-        self._life.before_end(self._shut)
+            if isinstance(error, OSError):
+                raise RunDirError(f"{run_dir}: cannot write there ({error.strerror or error})") from error
+            raise
 
-    def close(self, how: Ending) -> None:
-        """Flush and close the files; a run that began with this session ends as `how` says."""
-        if self._owns_life:
+    def close(self, how: Ending, error: BaseException | None = None) -> None:
+        """Flush and close the files; a run that began with this session ends as `how` says.
+
+        error: what left the run.
+        """
+        self._rest.close()
+        if self._life is None:
+            self._shut()
+        elif self._owns_life:
             self._life.end(how)
         else:
             self._shut()
@@ -68,32 +109,65 @@ class Session:
         return self._lost
 
 
-def begin_life(run_dir: Path, advice: str = "choose another directory") -> Lifecycle:
-    """Create `run_dir` and begin the life of a new run in it.
+def is_another_rank(settings: Settings) -> bool:
+    """Whether this process leaves the recording to rank 0."""
+    rank = ranks.find()
+    if rank is None or rank.number == 0 or settings.ranks == "all":
+        return False
+    say_once(
+        f"rank {rank.number} of {rank.size} ({rank.source}) records nothing, rank 0 does; "
+        "ranks=all lets every rank record into a directory of its own"
+    )
+    return True
+
+
+def begin_life(
+    run_dir: Path,
+    settings: Settings | None = None,
+    *,
+    refresh: bool = False,
+    advice: str = "choose another directory",
+) -> Lifecycle:
+    """Create `run_dir` and begin the life of a run in it: a new one, or the next attempt of one that has ended.
 
     advice: what to do if it is in use.
 
     Raises:
-        RunDirError: the directory already holds a run, or cannot be written.
+        RunDirError: the directory holds a run that is going on or has completed, or cannot be written.
     """
+    resume = "always" if refresh else (settings or Settings()).resume
     rundir.make(run_dir)
     with rundir.claimed(run_dir):
-        in_use = rundir.trouble(run_dir)
+        with contextlib.suppress(RunDirError):
+            rundir.wait_for_a_sign_of_life(run_dir)
+        may_go_on = resume == "always" or (resume == "auto" and rundir.has_failed(run_dir))
+        in_use = rundir.trouble(run_dir, may_have_measured=may_go_on)
         if in_use:
             raise RunDirError(f"{in_use}; {advice}, or move that one away")
+        attempt = rundir.next_attempt(run_dir)
+        if refresh:
+            _put_all_aside(run_dir, rundir.aside(run_dir, attempt))
+        code = os.environ.get("EXPTOOLS_AFFINITY_CODE")
         try:
-            return lifecycle.begin(run_dir, affinity_code=os.environ.get("EXPTOOLS_AFFINITY_CODE"))
+            return lifecycle.begin(run_dir, attempt=attempt, affinity_code=code)
         except OSError as error:
             raise RunDirError(f"{run_dir}: cannot write there ({error.strerror})") from error
 
 
-def _open_writers(run_dir: Path) -> list[Writer]:
-    writers: list[Writer] = []
+def _put_all_aside(run_dir: Path, aside: Path) -> None:
+    kept = (rundir.ORPHANED, rundir.STATUS, rundir.HYDRA)
+    for path in sorted(run_dir.iterdir()):
+        if path.name not in kept:
+            put_aside(path, aside)
+
+
+def _open_writers(run_dir: Path, settings: Settings) -> dict[str, Writer]:
+    writers: dict[str, Writer] = {}
     try:
-        for kind in WRITERS:
-            writers.append(kind(run_dir))  # noqa: PERF401 - those that opened are closed if one does not
-    except OSError:
-        for writer in writers:
+        for name in settings.writers:
+            writers[name] = registry.make(name, run_dir, settings)
+    except BaseException:
+        for writer in writers.values():
             writer.close()
         raise
     return writers
@@ -105,8 +179,14 @@ def logger_context(
     run_id: int | str,
     name: str,
     log_params: Any = None,
+    snapshot_mode: Any = "none",
+    itr_i: int = 0,
+    refresh: bool = False,
+    **settings: Any,
 ) -> Iterator[Logger]:
     """Open the process-global logger for a run without Hydra, in `log_dir`/run_`run_id`.
+
+    If a run lies there that has ended without completing, this is its next attempt.
 
     Args:
         log_dir: where the runs of one setting lie.
@@ -114,26 +194,35 @@ def logger_context(
         name: of the experiment; written into variant_config.json with run_id.
         log_params: the config of the run (a mapping, dataclass, argparse.Namespace or OmegaConf config),
             written to variant_config.json. Its own `name` and `run_ID` win.
+        snapshot_mode: which snapshots are kept: none, last, all, gap, last+gap, best, or a number: the gap.
+        itr_i: the step that is used where none is given, until another one is.
+        refresh: put aside what lies there, into `.orphaned/`, and begin anew, even if it has completed.
+        settings: fields of exptools.logging.settings.Settings.
 
     Raises:
-        RunDirError: the directory already holds a run, or cannot be written; run_id is no name.
+        RunDirError: the directory holds a run that is going on or has completed, or cannot be written; run_id
+            is no name.
+        LoggingError: a setting is wrong.
         ExptoolsError: log_params cannot be kept as JSON.
     """
     from exptools.logging import logger
 
     # All that can be wrong with the config is found before the directory is touched.
+    chosen = Settings.of(snapshot_mode=snapshot_mode, **settings)
     variant = {"name": name, "run_ID": run_id, **plain(log_params or {}, "log_params")}
     run_dir = Path(log_dir).expanduser() / _run_name(run_id)
-    session = Session(logger, run_dir)
+    session = Session(logger, run_dir, chosen, refresh=refresh)
     failure: BaseException | None = None
     try:
-        rundir.write_json(run_dir.absolute() / rundir.VARIANT, variant)
+        if logger.is_open:
+            rundir.write_json(run_dir.absolute() / rundir.VARIANT, variant)
+            logger.set_step(itr_i)
         yield logger
     except BaseException as error:
         failure = error
         raise
     finally:
-        session.close(lifecycle.ending(failure))
+        session.close(lifecycle.ending(failure), failure)
 
 
 def _run_name(run_id: int | str) -> str:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import queue
 import threading
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from exptools.formats.rows import Scalar, rows
+from exptools import rundir
+from exptools.errors import LoggingError
+from exptools.formats.rows import Row, Scalar, rows
 from exptools.lifecycle import one_line
-from exptools.logging.writers.base import Record, Text, Writer
+from exptools.logging.attempt import Attempt
+from exptools.logging.writers.base import Media, Record, Text, Writer
 from exptools.say import say
 
 FLUSH_S = 1.0
+# What may wait for the writers: more, and who logs waits for them; if they do not come on, what is more is lost.
+MOST_SCALARS = 200_000
+MOST_MEDIA_BYTES = 2**28
+MOST_SCALARS_OF_A_STUCK_DISK = 2_000_000
+PATIENCE_S = 10.0
+# Of a writer that raises.
+MOST_RECORDS = 200_000
 
 ItemT = TypeVar("ItemT")
 
@@ -20,41 +33,246 @@ ItemT = TypeVar("ItemT")
 class Spool:
     """What has been logged and not been handed to the writers yet.
 
-    `append` and `extend` of its two lists are the whole way in: single steps of the interpreter, so that
+    `append` and `extend` of its lists are the whole way in: single steps of the interpreter, so that
     signal handlers, destructors and threads may log in the middle of each other's logging and nothing is lost
     or mixed up. All writing is done by the spool's own thread, which no KeyboardInterrupt reaches.
     """
 
-    def __init__(self, writers: Sequence[Writer]) -> None:
+    def __init__(
+        self,
+        writers: Mapping[str, Writer],
+        *,
+        run_dir: Path | None = None,
+        exclude: Mapping[str, Sequence[str]] | None = None,
+        attempt: Attempt | None = None,
+        stop_on_failure: bool = False,
+        keep_last: bool = False,
+    ) -> None:
+        """exclude: of a writer's name, globs of the tags that it does not get.
+
+        attempt: what becomes of what earlier attempts of the run measured.
+        keep_last: `last` can be asked. stop_on_failure: a writer that fails makes every later use of the logger raise.
+        """
         self.scalars: list[Scalar] = []
+        self.elsewhere: list[tuple[str, Scalar]] = []  # for additional outputs
         self.texts: list[Text] = []
-        self.closed = False  # what is added after this was set may not be recorded
-        self._outlets = [_Outlet(writer) for writer in writers]
-        self._lost: list[str] = []
-        # SimpleQueue.put is reentrant; the queue carries locks to release when all is written, None to end.
-        self._requests: queue.SimpleQueue[threading.Lock | None] = queue.SimpleQueue()
+        self.media: list[Media] = []
+        self.refuses = False  # what is added after this was set may not be recorded
+        self.failure: str | None = None  # why, if a writer failed and that shall stop the run
+        self._run_dir = run_dir
+        self._attempt = attempt or Attempt.first()
+        self._stop_on_failure = stop_on_failure
+        self._outlets = {name: _Outlet(name, writer) for name, writer in writers.items()}
+        self._outputs: dict[str, _Outlet] = {}  # by their file's name
+        self._closed: dict[str, Any] = {}  # where those were that have been closed
+        self._keeps_last = keep_last
+        self._last: dict[str, float] = {}
+        self._media_bytes = 0
+        self._dropped = 0
+        self._stuck = False
+        self._lost: str | None = None
+        self._said: set[str] = set()
+        for name, globs in (exclude or {}).items():
+            if name in self._outlets:
+                self._outlets[name].globs = tuple(globs)
+        # SimpleQueue.put is reentrant; None ends the thread.
+        self._requests: queue.SimpleQueue[_Request[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="exptools-flush", daemon=True)
         self._thread.start()
 
+    # --- from any thread ------------------------------------------------------------------------------
+
     def flush(self) -> None:
         """Return when the writers have all that was added before."""
+        self.do(lambda: None)
+
+    def do(self, action: Callable[[], ItemT], *, first: bool = False) -> ItemT | None:
+        """Let the writing thread write all and then do `action`; returns or raises what that does.
+
+        first: do it before all is written. None if the spool is closed.
+        """
         if threading.current_thread() is self._thread:
-            return  # a writer that logs: it cannot wait for itself
-        written = threading.Lock()
-        written.acquire()
-        self._requests.put(written)
-        while not written.acquire(timeout=1.0) and self._thread.is_alive():
+            return action()  # a writer that logs: it cannot wait for itself
+        request = _Request(action, first=first)
+        self._requests.put(request)
+        while not request.is_done(1.0) and self._thread.is_alive():
             pass
+        return request.outcome()
+
+    def dump(self, step: int) -> None:
+        """Write all, and let those writers that show a table show it."""
+
+        def show() -> None:
+            for outlet in list(self._outlets.values()):
+                outlet.dump(step)
+
+        self.do(show)
+
+    def add_media(self, media: Media) -> None:
+        """Add something rich; waits for the writers where too much of it waits."""
+        self.media.append(media)
+        self._media_bytes += media.value.nbytes  # about: two threads may count over each other
+        if self._media_bytes > MOST_MEDIA_BYTES:
+            self.flush()
+
+    def wait_for_room(self) -> None:
+        """Wait until what was added is written, as long as there is hope."""
+        if not self._stuck:
+            if threading.current_thread() is self._thread:
+                return
+            request = _Request(lambda: None)
+            self._requests.put(request)
+            self._stuck = not request.is_done(PATIENCE_S) and self._thread.is_alive()
+            if self._stuck:
+                most = f"{MOST_SCALARS_OF_A_STUCK_DISK:,} scalars"
+                say(
+                    f"what is logged could not be written for {PATIENCE_S:.0f} s; up to {most} wait in memory"
+                )
+        elif len(self.scalars) > MOST_SCALARS_OF_A_STUCK_DISK:
+            if not self._dropped:
+                say("what is logged cannot be written; from now on it is lost, until it can be again")
+            self._dropped += len(self.scalars) - MOST_SCALARS_OF_A_STUCK_DISK
+            del self.scalars[MOST_SCALARS_OF_A_STUCK_DISK:]
+
+    def exclude(self, tags: Iterable[str], names: Collection[str]) -> None:
+        """Keep these tags from the writers of these names, from now on.
+
+        Raises:
+            LoggingError: there is no such writer.
+        """
+        if isinstance(names, str):
+            names = (names,)
+        for name in names:
+            outlet = self._outlets.get(name)
+            if outlet is None:
+                there = ", ".join(self._outlets)
+                raise LoggingError(f"there is no writer {name!r} to exclude; there are {there}")
+            outlet.exclude(frozenset(tags))
+
+    def expect_output(self, filename: str, takes: str) -> None:
+        """Raises LoggingError unless there is an additional output of that name for that ("scalar" or "text")."""
+        if filename not in self._outputs or self._outputs[filename].takes != takes:
+            there = (
+                ", ".join(repr(name) for name, one in self._outputs.items() if one.takes == takes) or "none"
+            )
+            raise LoggingError(
+                f"there is no additional {takes} output {filename!r} (open: {there}); open it by "
+                f"`with logger.additional_{takes}_output(filename):`"
+            )
+
+    def add_output(self, filename: str, takes: str, make: Callable[[Path], Writer], everything: bool) -> None:
+        """Open an additional output; `everything`: it gets what the run's own file gets, too.
+
+        Raises:
+            LoggingError: it is open already, or the file would not be inside the run directory.
+        """
+        path = self.path_of(filename)
+        if filename in self._outputs or path.name in (rundir.PROGRESS, rundir.DEBUG_LOG):
+            raise LoggingError(f"the output {filename!r} is open already")
+
+        def add() -> None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            outlet = self._outputs[filename] = _Outlet(filename, make(path), takes)
+            if everything:
+                self._outlets[filename] = outlet
+
+        self.do(add)
+
+    def remove_output(self, filename: str, takes: str) -> None:
+        """Write what is left for an additional output and close it."""
+        self.expect_output(filename, takes)
+
+        def remove() -> None:
+            outlet = self._outputs.pop(filename)
+            self._outlets.pop(filename, None)
+            self._closed[filename] = outlet.writer.position()
+            if outlet.n_given == 0:
+                say(f"the additional output {filename!r} was given nothing; name it by filename={filename!r}")
+            self._keep_note(outlet.close())
+
+        self.do(remove)
+
+    def hold(self, name: str, held: bool) -> None:
+        """Let a writer or an additional output pass over what comes, or take it again.
+
+        Raises:
+            LoggingError: there is no such writer.
+        """
+        found = self._outlets.get(name) or self._outputs.get(name)
+        if found is None:
+            there = ", ".join({**self._outlets, **self._outputs})
+            raise LoggingError(f"there is no output {name!r} to hold; there are {there}")
+        self.do(lambda: setattr(found, "held", held))
+
+    def is_held(self, name: str) -> bool:
+        """Whether an output was held and not released."""
+        found = self._outlets.get(name) or self._outputs.get(name)
+        return found is not None and found.held
+
+    def positions(self) -> dict[str, Any]:
+        """How far each file is written, once all that was added before is in them."""
+        open_now = {**self._outlets, **self._outputs}
+        written = self.do(lambda: {name: outlet.writer.position() for name, outlet in open_now.items()})
+        return {**self._closed, **(written or {})}
+
+    @property
+    def has_measured(self) -> bool:
+        """Whether this attempt has written a measurement."""
+        return self._attempt.has_begun
+
+    def go_on_from(self, step: int, positions: Mapping[str, Any]) -> None:
+        """Cut the files of earlier attempts back to where they were at a snapshot, before anything is written.
+
+        Raises:
+            OSError: that is not possible; nothing is written then.
+        """
+
+        def begin() -> None:
+            self._attempt.go_on_from(step, positions)
+            self._closed = {k: v for k, v in positions.items() if k not in self._outlets}
+            for outlet in {**self._outlets, **self._outputs}.values():
+                outlet.begin(self._attempt, step + 1)
+
+        self.do(begin, first=True)
+
+    def last(self, tag: str) -> float | None:
+        """The value that was written last for a tag, None if there was none."""
+        return self.do(lambda: self._last.get(tag))
+
+    def path_of(self, filename: str) -> Path:
+        """Where a file of the run lies.
+
+        Raises:
+            LoggingError: the run has no directory, or the file would not be inside it.
+        """
+        if self._run_dir is None:
+            raise LoggingError(f"this logger has no directory for {filename!r}")
+        path = (self._run_dir / filename).absolute()
+        if (
+            not filename
+            or path == self._run_dir
+            or not path.resolve().is_relative_to(self._run_dir.resolve())
+        ):
+            raise LoggingError(f"{filename!r} must be a file inside the run directory {self._run_dir}")
+        return path
+
+    def lost(self) -> str | None:
+        """What is lost so far in one line, None if nothing is."""
+        outlets = {**self._outlets, **self._outputs}.values()
+        dropped = f"{self._dropped:,} scalars did not find room in memory" if self._dropped else None
+        return "; ".join(filter(None, (self._lost, dropped, *(outlet.lost() for outlet in outlets)))) or None
 
     def close(self) -> str | None:
         """Hand over what is left and close the writers; what was lost in one line, None if nothing was.
 
         May be called again, by another thread too, when an interrupt has broken the first call off.
         """
-        self.closed = True
+        self.refuses = True
         self._requests.put(None)
         self._thread.join()
-        return "; ".join(self._lost) or None
+        return self.lost()
+
+    # --- in the writing thread ------------------------------------------------------------------------
 
     def _serve(self) -> None:
         while True:
@@ -63,16 +281,79 @@ class Spool:
             except queue.Empty:
                 self._hand_over()
                 continue
-            self._hand_over()
+            if request is None or not request.first:
+                self._hand_over()
             if request is None:
                 break
-            request.release()
-        self._lost = [lost for outlet in self._outlets if (lost := outlet.close())]
+            request.run()
+        for outlet in {**self._outlets, **self._outputs}.values():
+            self._keep_note(outlet.close())
+        self._outlets, self._outputs = {}, {}
+
+    def _keep_note(self, lost: str | None) -> None:
+        self._lost = "; ".join(filter(None, (self._lost, lost))) or None
 
     def _hand_over(self) -> None:
-        records: list[Record] = [*rows(taken(self.scalars)), *taken(self.texts)]
-        for outlet in self._outlets:
-            outlet.write(records)
+        if not self._may_begin():
+            return
+        self._media_bytes = 0
+        scalars = taken(self.scalars)
+        if scalars and self._keeps_last:
+            self._last.update((tag, value) for _, _, tag, value in scalars)
+        texts = taken(self.texts)
+        records: list[Record] = [*rows(scalars), *(t for t in texts if t.output is None), *taken(self.media)]
+        for outlet in list(self._outlets.values()):
+            self._write(outlet, records)
+        for filename, theirs in self._elsewhere([t for t in texts if t.output is not None]).items():
+            if filename in self._outputs:
+                self._write(self._outputs[filename], theirs)
+        self._stuck = False
+
+    def _elsewhere(self, texts: Sequence[Text]) -> dict[str, list[Record]]:
+        """What is for additional outputs alone, by their names."""
+        found: dict[str, list[Record]] = {}
+        scalars: dict[str, list[Scalar]] = {}
+        for filename, scalar in taken(self.elsewhere):
+            scalars.setdefault(filename, []).append(scalar)
+        for filename, theirs in scalars.items():
+            found[filename] = list(rows(theirs))
+        for text in texts:
+            found.setdefault(str(text.output), []).append(text)
+        return found
+
+    def _may_begin(self) -> bool:
+        """Whether what is there can be written: before the first measurement the files are put in order."""
+        if self._attempt.has_begun:
+            return True
+        steps = [s[0] for s in self.scalars[:1]] + [m.step for m in self.media[:1]]
+        if not steps:
+            return True
+        try:
+            for outlet in self._outlets.values():
+                outlet.begin(self._attempt, min(steps))
+            self._attempt.begin(min(steps))
+        except Exception as error:
+            self._fail(
+                f"the files of the last attempt could not be put aside ({one_line(error)})", say_it=True
+            )
+            return False
+        return True
+
+    def _write(self, outlet: _Outlet, records: Sequence[Record]) -> None:
+        rows = [r for r in records[:1] if isinstance(r, Row)]
+        if outlet.name in self._outputs and rows and not outlet.has_begun:
+            outlet.begin(self._attempt, rows[0].step, self._closed.get(outlet.name))
+        failure = outlet.write(records)
+        if failure is not None:
+            self._fail(failure)
+
+    def _fail(self, failure: str, say_it: bool = False) -> None:
+        if say_it and failure not in self._said:
+            self._said.add(failure)
+            say(f"{failure}; what is logged waits in memory and is tried again")
+        if self._stop_on_failure and self.failure is None:
+            self.failure = f"the run is stopped, as it was asked for: {failure}"
+            self.refuses = True
 
 
 def taken(items: list[ItemT]) -> list[ItemT]:
@@ -82,35 +363,125 @@ def taken(items: list[ItemT]) -> list[ItemT]:
     return found
 
 
+class _Request(Generic[ItemT]):
+    """Something to be done by the writing thread; `first`: before what waits is written."""
+
+    def __init__(self, action: Callable[[], ItemT], *, first: bool = False) -> None:
+        self.first = first
+        self._action = action
+        self._error: BaseException | None = None
+        self._result: ItemT | None = None
+        self._done = threading.Lock()
+        self._done.acquire()
+
+    def run(self) -> None:
+        try:
+            self._result = self._action()
+        except BaseException as error:
+            self._error = error
+        self._done.release()
+
+    def is_done(self, timeout_s: float) -> bool:
+        return self._done.acquire(timeout=timeout_s)
+
+    def outcome(self) -> ItemT | None:
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
 class _Outlet:
     """A writer, and what it has not taken: one that raises must not harm the others."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, name: str, writer: Writer, takes: str | None = None) -> None:
+        """takes: of an additional output, what it is for: "scalar" or "text"."""
+        self.name = name
+        self.writer = writer
+        self.takes = takes
+        self.n_given = 0
+        self.has_begun = False
+        self.globs: tuple[str, ...] = ()
+        self.held = False
+        self._tags: frozenset[str] = frozenset()
+        self._wants = functools.lru_cache(maxsize=20_000)(self._is_wanted)
         self._waiting: list[Record] = []
-        self._failed = False
+        self._said: set[str] = set()
+        self._dropped = 0
 
-    def write(self, records: Sequence[Record]) -> None:
+    def begin(self, attempt: Attempt, step: int, position: Any = None) -> None:
+        """Put the file in order before the first measurement, whose step is `step`."""
+        if not self.has_begun:
+            self.writer.cut_back(attempt.cut(self.name, step, position))
+            self.has_begun = True
+
+    def exclude(self, tags: frozenset[str]) -> None:
+        if not tags <= self._tags:
+            self._tags |= tags
+            self._wants.cache_clear()
+
+    def write(self, records: Sequence[Record]) -> str | None:
+        """Hand records over; returns what went wrong in one line, None if nothing did."""
+        if self.held:
+            records = []
+        elif self.globs or self._tags:
+            records = [r for r in map(self._select, records) if r is not None]
         self._waiting += records
+        self.n_given += len(records)
         if not self._waiting:
-            return
+            return None
         try:
-            self._writer.write(self._waiting)
+            self.writer.write(self._waiting)
         except Exception as error:
-            if not self._failed:
-                self._failed = True
-                waits = "what is logged waits in memory and is tried again"
-                say(f"{self._name()} failed ({one_line(error)}); {waits}")
-            return
+            failure = f"{self.name} failed ({one_line(error)})"
+            self._say_once(f"{failure}; what is logged waits in memory and is tried again")
+            if len(self._waiting) > MOST_RECORDS:
+                self._say_once(f"{self.name}: {MOST_RECORDS:,} records wait; from now on they are lost")
+                self._dropped += len(self._waiting) - MOST_RECORDS
+                del self._waiting[MOST_RECORDS:]
+            return failure
         self._waiting = []
+        return self.writer.trouble
+
+    def dump(self, step: int) -> None:
+        try:
+            self.writer.dump(step)
+        except Exception as error:
+            self._say_once(f"{self.name} failed ({one_line(error)})")
+
+    def lost(self) -> str | None:
+        """What is lost for good, so far."""
+        own = f"{self._dropped:,} records were not taken by {self.name}" if self._dropped else None
+        return "; ".join(filter(None, (own, self.writer.lost()))) or None
 
     def close(self) -> str | None:
         try:
-            lost = self._writer.close()
+            lost = self.writer.close()
         except Exception as error:
-            lost = f"{self._name()} could not be closed ({one_line(error)})"
-        untaken = f"{len(self._waiting)} records were not taken by {self._name()}" if self._waiting else None
-        return "; ".join(part for part in (lost, untaken) if part) or None
+            lost = f"{self.name} could not be closed ({one_line(error)})"
+        untaken = self._dropped + len(self._waiting)
+        note = f"{untaken:,} records were not taken by {self.name}" if untaken else None
+        return "; ".join(part for part in (lost, note) if part) or None
 
-    def _name(self) -> str:
-        return type(self._writer).__name__
+    def _select(self, record: Record) -> Record | None:
+        if isinstance(record, Text):
+            return record
+        if isinstance(record, Media):
+            return record if self._wants(record.tag) else None
+        kept = [
+            (tag, value) for tag, value in zip(record.tags, record.values, strict=True) if self._wants(tag)
+        ]
+        if len(kept) == len(record.tags):
+            return record
+        return (
+            record._replace(tags=tuple(t for t, _ in kept), values=tuple(v for _, v in kept))
+            if kept
+            else None
+        )
+
+    def _is_wanted(self, tag: str) -> bool:
+        return tag not in self._tags and not any(fnmatch.fnmatchcase(tag, glob) for glob in self.globs)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            say(text)

@@ -15,10 +15,10 @@ import pytest
 from exptools.errors import LoggingError
 from exptools.formats.rows import Row
 from exptools.logging import Logger
-from exptools.logging.writers.base import Record, Text
+from exptools.logging.writers.base import Record, Text, Writer
 
 
-class Memory:
+class Memory(Writer):
     """A writer that keeps what it is given."""
 
     def __init__(self) -> None:

@@ -632,7 +632,7 @@ def handler(number, frame):
     handled += 1
     logger.log_scalar("handled", handled, 10**7)
     if handled % 50 == 0:
-        logger.dump()
+        logger.flush()
 
 with logger_context("logs", 0, "name"):
     signal.signal(signal.SIGALRM, handler)

@@ -11,10 +11,10 @@ import pytest
 
 from exptools.formats.rows import Row
 from exptools.logging.spool import Spool, taken
-from exptools.logging.writers.base import Record
+from exptools.logging.writers.base import Record, Writer
 
 
-class Memory:
+class Memory(Writer):
     """A writer that keeps what it is given; told to, it blocks or raises."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def other() -> Memory:
 
 @pytest.fixture
 def spool(memory: Memory, other: Memory) -> Iterator[Spool]:
-    spool = Spool([memory, other])
+    spool = Spool({"memory": memory, "other": other})
     yield spool
     spool.close()
 
@@ -101,7 +101,7 @@ def test_a_writer_that_raises_gets_it_again_and_harms_no_other(
 
     assert memory.records == other.records == [row(0), row(1), row(2)]
     assert capsys.readouterr().err == (
-        "exptools: Memory failed (RuntimeError: no such luck); "
+        "exptools: memory failed (RuntimeError: no such luck); "
         "what is logged waits in memory and is tried again\n"
     )
 
@@ -111,14 +111,14 @@ def test_what_no_writer_took_is_told_at_the_end(spool: Spool, memory: Memory) ->
     add(spool, 0)
     add(spool, 1)
 
-    assert spool.close() == "2 records were not taken by Memory"
+    assert spool.close() == "2 records were not taken by memory"
 
 
 def test_a_writer_that_cannot_be_closed_is_told_and_the_others_are_closed(memory: Memory) -> None:
-    spool = Spool([BadEnd(), memory])
+    spool = Spool({"bad": BadEnd(), "memory": memory})
     add(spool, 0)
 
-    assert spool.close() == "BadEnd could not be closed (OSError: too late)"
+    assert spool.close() == "bad could not be closed (OSError: too late)"
     assert memory.records == [row(0)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exptools.say import say
+from exptools.words import memory
 
-_NEW = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+MOST_WAITING_BYTES = 2**26
+_OPEN = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
 class AppendFile:
@@ -21,54 +22,73 @@ class AppendFile:
 
     The file is made with the first bytes, and again if somebody deletes it. It is found by its directory's
     file descriptor, so the directory may be renamed and the process may change its own. A failing write (full
-    disk, quota) is said once on stderr; the bytes wait in memory and are tried again with the next ones.
+    disk, quota) is said once on stderr; the bytes wait in memory, up to MOST_WAITING_BYTES, and are tried again with
+    the next ones. What does not find room there is lost, which is said at once and counted.
     """
 
     def __init__(self, path: Path, first: Callable[[], bytes] = bytes, *, exist_ok: bool = False) -> None:
-        """first: gives what the file begins with. exist_ok: make it now, or go on at its end.
+        """first: gives what a new file begins with. exist_ok: make it now, or go on at its end.
 
         Raises:
-            OSError: there is no such directory, or a file is there already.
+            OSError: there is no such directory, or the file cannot be opened.
         """
         self.path = path
+        self.trouble: str | None = None  # why nothing can be written now
         self._first = first
-        self._flags = _NEW & ~os.O_EXCL if exist_ok else _NEW
         self._waiting: collections.deque[bytes] = collections.deque()
+        self._waiting_bytes = 0
         self._taken = 0  # bytes of the first that waits which are in the file
+        self._lost = 0
         self._said: set[str] = set()
         self._fd: int | None = None
         self._directory = os.open(path.parent, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
-            if exist_ok:
+        if exist_ok:
+            try:
                 self._open()
-            elif path.exists():
-                raise FileExistsError(errno.EEXIST, "it exists", str(path))
-        except OSError:
-            os.close(self._directory)
-            raise
+            except OSError:
+                os.close(self._directory)
+                raise
 
-    def append(self, data: bytes = b"") -> bool:
-        """Append `data` behind what waits; False if some of it still has to."""
-        if data:
+    def append(self, data: bytes = b"", n: int = 0) -> bool:
+        """Append `data` behind what waits; False if some of it still has to.
+
+        n: how many measurements it holds, to be counted if it is lost.
+        """
+        if data and self._waiting_bytes + len(data) > MOST_WAITING_BYTES:
+            self._lost += n
+            most = memory(MOST_WAITING_BYTES)
+            self._say_once(
+                f"{self.path} could not be written for so long that {most} wait in memory, which is the most; "
+                "what is logged from now on is LOST until there is room"
+            )
+        elif data:
             self._waiting.append(data)
+            self._waiting_bytes += len(data)
         try:
             fd = self._open() if self._waiting or self._fd is not None else -1
             while self._waiting:
                 self._taken += os.write(fd, self._waiting[0][self._taken :])
                 if self._taken == len(self._waiting[0]):
-                    self._waiting.popleft()
+                    self._waiting_bytes -= len(self._waiting.popleft())
                     self._taken = 0
         except OSError as error:
             self.complain(error)
             return False
+        if self.trouble is not None and self._lost:
+            self._said.clear()
+            say(f"{self.path} can be written again; {self._lost:,} measurements were lost meanwhile")
+        self.trouble = None
         return True
 
     def complain(self, error: OSError) -> None:
         """Say once that this file cannot be written."""
-        self._say_once(
-            f"cannot write {self.path} ({error.strerror}); "
-            "what is logged waits in memory and is tried again every second"
-        )
+        self.trouble = f"cannot write {self.path} ({error.strerror})"
+        self._say_once(f"{self.trouble}; what is logged waits in memory and is tried again every second")
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file; of none, 0."""
+        return 0 if self._fd is None else os.fstat(self._fd).st_size
 
     @contextlib.contextmanager
     def replacing(self) -> Iterator[tuple[BinaryIO, BinaryIO]]:
@@ -78,7 +98,7 @@ class AppendFile:
         """
         fd = self._open() if self._fd is None else self._fd
         temporary = f".{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}"
-        new = os.open(temporary, _NEW, 0o666, dir_fd=self._directory)
+        new = os.open(temporary, _OPEN | os.O_EXCL, 0o666, dir_fd=self._directory)
         try:
             os.fchmod(new, os.fstat(fd).st_mode & 0o777)
             with os.fdopen(os.dup(fd), "rb") as old, os.fdopen(os.dup(new), "wb") as wide:
@@ -95,14 +115,18 @@ class AppendFile:
         os.close(fd)
         self._fd = new
 
+    def lost(self) -> int:
+        """How many measurements are lost for good."""
+        return self._lost
+
     def close(self) -> str | None:
         """Close; returns what is lost in one line, None if nothing is."""
         self.append()
         for fd in (self._fd, self._directory):
             if fd is not None:
                 os.close(fd)
-        lost = sum(map(len, self._waiting)) - self._taken
-        return f"{self.path.name}: {lost} bytes could not be written" if lost else None
+        waiting = self._waiting_bytes - self._taken
+        return f"{self.path.name}: {waiting:,} bytes could not be written" if waiting else None
 
     def _open(self) -> int:
         """The file, which is made if it is not there, or not there any more."""
@@ -114,11 +138,12 @@ class AppendFile:
             )
             os.close(self._fd)
             self._fd = None
-        self._fd = os.open(self.path.name, self._flags, 0o666, dir_fd=self._directory)
+        self._fd = os.open(self.path.name, _OPEN, 0o666, dir_fd=self._directory)
         self._taken = 0
-        first = self._first()
+        first = self._first() if os.fstat(self._fd).st_size == 0 else b""
         if first:
             self._waiting.appendleft(first)
+            self._waiting_bytes += len(first)
         return self._fd
 
     def _say_once(self, text: str) -> None:

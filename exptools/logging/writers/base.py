@@ -1,9 +1,10 @@
-"""What a writer is: two methods; the breadth is in the records."""
+"""What a writer is: one method that counts; the breadth is in the records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from exptools.formats.rows import Row
@@ -11,9 +12,13 @@ from exptools.formats.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text as it was printed, without its last line end."""
+    """A text as it was printed, without its last line end.
+
+    output: the additional output that it is for; None: the run's own.
+    """
 
     line: str
+    output: str | None = None
 
 
 class Value(Protocol):
@@ -47,15 +52,48 @@ class Media:
 Record = Row | Text | Media
 
 
-class Writer(Protocol):
-    """A destination. Both methods are called under the logger's lock, `write` about once a second."""
+@dataclass(frozen=True)
+class Cut:
+    """What of earlier attempts stays in the run's files; the rest goes to `aside`, where nothing is lost.
+
+    position: what the writer's own `position` said at the snapshot that the run goes on from; None if it goes on
+    from none, or the writer was not there. before_step: then what has a smaller step stays.
+    """
+
+    aside: Path
+    before_step: int
+    position: Any = None
+
+
+class Writer:
+    """A destination. A new one overrides `write`, and what it needs of the others.
+
+    All methods are called by the logger's writing thread alone, `write` about once a second.
+    """
+
+    trouble: str | None = None  # what is wrong with it now, in one line
 
     def write(self, records: Sequence[Record]) -> None:
         """Take records in the order in which they were logged; pass over kinds that it does not keep.
 
-        Must not raise for a failing disk: it keeps what it could not write and tries again. If it raises, it
-        has kept nothing of `records`, and gets them again.
+        If it raises, it has kept nothing of `records`, and gets them again.
         """
+        raise NotImplementedError
 
     def close(self) -> str | None:
         """Write what is left and close; returns what was lost in one line, None if nothing was."""
+        return self.lost()
+
+    def dump(self, step: int) -> None:
+        """An iteration has ended; all that was logged in it has been written."""
+
+    def lost(self) -> str | None:
+        """What is lost for good so far in one line, None if nothing is."""
+        return None
+
+    def position(self) -> Any:
+        """How far it has written, as JSON can say it: kept with a snapshot."""
+        return None
+
+    def cut_back(self, cut: Cut) -> None:
+        """Put aside what earlier attempts wrote and this one is going to write again; before the first `write`."""

@@ -5,30 +5,96 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from exptools import rundir
-from exptools.formats.events import encode_header, encode_row
+from exptools.formats.events import encode_header, encode_row, step_of
 from exptools.formats.rows import Row
+from exptools.formats.tfrecord import Damage, located
 from exptools.logging.writers.appendfile import AppendFile
-from exptools.logging.writers.base import Record
+from exptools.logging.writers.base import Cut, Record, Writer
+from exptools.logging.writers.cutting import cut_file
 
 
-class EventsWriter:
-    """Writes one event a row to `run_dir`/events.out.tfevents.*, from the first one on."""
+class EventsWriter(Writer):
+    """Writes one event a row to `run_dir`/events.out.tfevents.*, from the first one on.
+
+    Each attempt has a file of its own: a TensorBoard that looks on goes from one to the next.
+    """
 
     def __init__(self, run_dir: Path) -> None:
         now = time.time()
         # The pid and nanoseconds: two writers that begin in one second get two files.
         unique = f"{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
         name = f"events.out.{rundir.EVENTS_INFIX}.{unique}{rundir.OWN_EVENTS_SUFFIX}"
+        self._run_dir = run_dir
+        self._name = name
         self._file = AppendFile(run_dir / name, lambda: encode_header(now))
+        self._earlier: dict[str, int] = {}  # what earlier attempts left, in bytes
 
     def write(self, records: Sequence[Record]) -> None:
         """Append the rows among the records."""
-        self._file.append(b"".join(encode_row(r) for r in records if isinstance(r, Row)))
+        rows = [r for r in records if isinstance(r, Row)]
+        self._file.append(b"".join(map(encode_row, rows)), sum(len(row.values) for row in rows))
+        self.trouble = self._file.trouble
+
+    def position(self) -> Any:
+        """How many bytes each file of the run has."""
+        return {**self._earlier, **({self._name: self._file.size} if self._file.size else {})}
+
+    def cut_back(self, cut: Cut) -> None:
+        """Keep of earlier attempts' files what there was at the snapshot, or what is before the step."""
+        for path in own_files(self._run_dir):
+            if path.name != self._name:
+                cut_file(path, cut.aside, _header_of(path), _judged(path, cut))
+        self._earlier = {p.name: p.stat().st_size for p in own_files(self._run_dir) if p.name != self._name}
+
+    def lost(self) -> str | None:
+        """How many scalars are lost for good."""
+        lost = self._file.lost()
+        return f"{self._name}: {lost:,} values did not find room in memory" if lost else None
 
     def close(self) -> str | None:
         """Write what is left; returns what was lost."""
-        return self._file.close()
+        return "; ".join(filter(None, (self.lost(), self._file.close()))) or None
+
+
+def own_files(run_dir: Path) -> list[Path]:
+    """The event files that exptools wrote into `run_dir`, the oldest first."""
+    return sorted(run_dir.glob(f"events.out.{rundir.EVENTS_INFIX}.*{rundir.OWN_EVENTS_SUFFIX}"))
+
+
+def _records(data: bytes) -> Iterator[tuple[int, bytes | Damage, int]]:
+    """Offset and payload of each record, and where it ends."""
+    before: tuple[int, bytes | Damage] | None = None
+    for at, record in located(data):
+        if before is not None:
+            yield *before, at
+        before = (at, record)
+    if before is not None:
+        yield *before, len(data)
+
+
+def _header_of(path: Path) -> bytes:
+    """The record that a file begins with, if it is that of a file's version."""
+    data = path.read_bytes()
+    first = next(_records(data), None)
+    is_header = first is not None and isinstance(first[1], bytes) and step_of(first[1]) is None
+    return data[: first[2]] if first is not None and is_header else b""
+
+
+def _judged(path: Path, cut: Cut) -> Iterator[tuple[bytes, bool]]:
+    """The records behind the header, each with whether it is kept; a broken one never is."""
+    data = path.read_bytes()
+    begin = len(_header_of(path))
+    for at, record, end in _records(data):
+        if at < begin:
+            continue
+        if isinstance(record, Damage):
+            yield data[at:end], False
+        elif cut.position is not None:
+            yield data[at:end], end <= cut.position.get(path.name, 0)
+        else:
+            yield data[at:end], (step_of(record) or 0) < cut.before_step

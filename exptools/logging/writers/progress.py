@@ -1,45 +1,90 @@
-"""Every scalar into progress.csv: the truth."""
+"""Every scalar into progress.csv: the truth. And into the additional outputs that a user opens."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from exptools import rundir
-from exptools.formats.progress import encode_header, encode_rows
+from exptools.formats.progress import decode_header, encode_header, encode_rows
 from exptools.formats.rows import Row
 from exptools.logging.writers.appendfile import AppendFile
-from exptools.logging.writers.base import Record
+from exptools.logging.writers.base import Cut, Record, Writer
+from exptools.logging.writers.cutting import cut_file, lines, put_aside
+
+MOST_ROWS = 200_000  # that wait because the file cannot be widened
 
 
-class ProgressWriter:
-    """Writes rows to `run_dir`/progress.csv, from the first one on; a new tag widens the file, atomically."""
+class ProgressWriter(Writer):
+    """Writes rows to a CSV file, from the first one on; a new tag widens the file, atomically."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, path: Path) -> None:
+        """path: if there is such a file of an earlier attempt, `cut_back` comes before the first row.
+
+        Raises:
+            OSError: there is no such directory.
+        """
+        self._path = path
         self._columns: dict[str, int] = {}
         self._rows: list[Row] = []  # waiting for a disk that has room
-        self._file = AppendFile(run_dir / rundir.PROGRESS, self._header)
+        self._n_rows = 0
+        self._lost = 0
+        self._file = AppendFile(path, self._header)
 
     def write(self, records: Sequence[Record]) -> None:
         """Append the rows among the records."""
         rows = self._rows + [r for r in records if isinstance(r, Row)]
         new = {tag: None for row in rows for tag in row.tags if tag not in self._columns}
         if new and not self._widen(list(new)):
-            self._rows = rows
+            self._wait(rows)
             return
         lines = encode_rows(rows, self._columns).encode()
         self._rows = []
-        self._file.append(lines)
+        lost = self._file.lost()
+        self._file.append(lines, sum(len(row.values) for row in rows))
+        if self._file.lost() == lost:
+            self._n_rows += len(rows)
+        self.trouble = self._file.trouble
+
+    def position(self) -> Any:
+        """How many rows there are."""
+        return {"rows": self._n_rows}
+
+    def cut_back(self, cut: Cut) -> None:
+        """Keep the first rows, as many as there were at the snapshot, or those before the step; go on behind."""
+        if not self._path.exists():
+            return
+        header = _header_of(self._path)
+        if header is None:
+            put_aside(self._path, cut.aside)
+            return
+        tags, begin = header
+        with open(self._path, "rb") as file:
+            head = file.read(begin)
+        parts = list(_judged(self._path, begin, cut))
+        cut_file(self._path, cut.aside, head, parts)
+        self._n_rows = sum(is_kept for _, is_kept in parts)
+        self._columns = {tag: place for place, tag in enumerate(tags)} if self._n_rows else {}
+
+    def lost(self) -> str | None:
+        """How many scalars are lost for good."""
+        lost = self._lost + self._file.lost()
+        return f"{self._path.name}: {lost:,} scalars did not find room in memory" if lost else None
 
     def close(self) -> str | None:
         """Write what is left; returns what was lost."""
         self.write(())
         waiting = sum(len(r.values) for r in self._rows)
-        rows = f"{rundir.PROGRESS}: {waiting} scalars could not be written" if waiting else None
-        return "; ".join(lost for lost in (rows, self._file.close()) if lost) or None
+        rows = f"{self._path.name}: {waiting:,} scalars could not be written" if waiting else None
+        return "; ".join(lost for lost in (self.lost(), rows, self._file.close()) if lost) or None
 
     def _header(self) -> bytes:
         return encode_header(list(self._columns)).encode()
+
+    def _wait(self, rows: list[Row]) -> None:
+        self._rows = rows[:MOST_ROWS]
+        self._lost += sum(len(row.values) for row in rows[MOST_ROWS:])
+        self.trouble = self._file.trouble
 
     def _widen(self, new: list[str]) -> bool:
         """Give the file columns for the `new` tags; False if the disk did not let it.
@@ -60,3 +105,31 @@ class ProgressWriter:
                 return False
         self._columns = {tag: place for place, tag in enumerate(tags)}
         return True
+
+
+def _header_of(path: Path) -> tuple[list[str], int] | None:
+    """The tags of a file and where its rows begin; None if it has no whole header of ours."""
+    n = 2**16
+    with open(path, "rb") as file:
+        while True:
+            file.seek(0)
+            data = file.read(n)
+            try:
+                header = decode_header(data)
+            except ValueError:
+                return None
+            if header is not None or len(data) < n:
+                return header
+            n *= 4
+
+
+def _judged(path: Path, begin: int, cut: Cut) -> Iterator[tuple[bytes, bool]]:
+    """The lines behind the header, each with whether it is kept; a torn one never is."""
+    for i, line in enumerate(lines(path, begin)):
+        if not line.endswith(b"\n"):
+            yield line, False
+        elif cut.position is not None:
+            yield line, i < cut.position["rows"]
+        else:
+            step = line.split(b",", 1)[0]
+            yield line, step.lstrip(b"-").isdigit() and int(step) < cut.before_step

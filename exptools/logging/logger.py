@@ -1,0 +1,66 @@
+"""Logger: all that a run can say, in one class. Each part is in a file of its own."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from exptools.logging.aliases import Aliases
+from exptools.logging.outputs import Outputs
+
+if TYPE_CHECKING:
+    from exptools.logging.context import Session
+
+
+class Logger(Aliases, Outputs):
+    """Records what a run says into its directory.
+
+    The one that all layers of a program share is `exptools.logging.logger`, opened by the Hydra callback or by
+    `logger_context`. Another one is made by hand: `with Logger("runs/other") as other: other.log_scalar(...)`.
+    """
+
+    def __init__(
+        self, log_dir: str | os.PathLike[str] | None = None, refresh: bool = False, **settings: Any
+    ) -> None:
+        """Without a directory the logger is closed until somebody opens it.
+
+        Args:
+            log_dir: the run directory, which is created.
+            refresh: put aside what lies there, into `.orphaned/`, and begin anew.
+            settings: fields of exptools.logging.settings.Settings.
+
+        Raises:
+            RunDirError: the directory already holds a run, or cannot be written.
+            LoggingError: a setting is wrong.
+        """
+        super().__init__()
+        self._session: Session | None = None
+        if log_dir is not None:
+            from pathlib import Path
+
+            from exptools.logging.context import Session
+            from exptools.logging.settings import Settings
+
+            self._session = Session(
+                self, Path(log_dir).expanduser(), Settings.of(**settings), refresh=refresh, is_global=False
+            )
+
+    def close(self) -> None:
+        """End the run of a logger that was made by hand, as completed; may be called again."""
+        self._close(None)
+
+    def __enter__(self) -> Logger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close(error)
+
+    def _close(self, error: BaseException | None) -> None:
+        from exptools.lifecycle import ending
+
+        session, self._session = self._session, None
+        if session is not None:
+            session.close(ending(error), error)

@@ -1,0 +1,85 @@
+"""Taking out of a file what a run is going to write again: kept aside, and atomic."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes, bool]]) -> int:
+    """Leave in `path` its header and the parts that are kept; the others go to a file of that name in `aside`.
+
+    parts: of the file behind its header, in order, each with whether it is kept. Returns how many were cut. The
+    file in `aside` is whole before `path` is replaced; a file of which nothing is kept is removed.
+
+    Raises:
+        OSError: one of them cannot be written; then `path` is as it was.
+    """
+    aside.mkdir(parents=True, exist_ok=True)
+    kept, cut = _temporary(path), _temporary(aside / path.name)
+    n_kept = n_cut = 0
+    try:
+        with open(kept, "xb") as stays, open(cut, "xb") as goes:
+            stays.write(header)
+            goes.write(header)
+            for part, is_kept in parts:
+                (stays if is_kept else goes).write(part)
+                n_kept += is_kept
+                n_cut += not is_kept
+            for file in (goes, stays):
+                file.flush()
+                os.fsync(file.fileno())
+        if n_cut or not n_kept:
+            os.replace(cut, free_name(aside / path.name))
+            _sync(aside)
+            if n_kept:
+                os.chmod(kept, path.stat().st_mode & 0o777)
+                os.replace(kept, path)
+            else:
+                path.unlink()
+            _sync(path.parent)
+        return n_cut
+    finally:
+        for left in (kept, cut):
+            with contextlib.suppress(OSError):
+                left.unlink()
+        with contextlib.suppress(OSError):
+            aside.rmdir()  # if nothing lies there
+            aside.parent.rmdir()
+
+
+def put_aside(path: Path, aside: Path) -> None:
+    """Move a whole file or directory into `aside`."""
+    aside.mkdir(parents=True, exist_ok=True)
+    os.replace(path, free_name(aside / path.name))
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or, where something lies there, the same with a number behind it."""
+    n, free = 1, path
+    while free.exists():
+        n += 1
+        free = path.with_name(f"{path.name}-{n}")
+    return free
+
+
+def lines(path: Path, start: int = 0) -> Iterator[bytes]:
+    """The lines of a file from an offset on, with their ends; the last one may be torn and have none."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        yield from file
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
