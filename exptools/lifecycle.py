@@ -8,7 +8,6 @@ import dataclasses
 import os
 import queue
 import signal
-import socket
 import sys
 import threading
 import time
@@ -94,9 +93,7 @@ class Lifecycle:
         self.run_dir = Path(run_dir).resolve()
         self._directory = os.open(self.run_dir, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         now = time.time()
-        self._status = Status(
-            State.RUNNING, pid=os.getpid(), host=socket.gethostname(), start=now, heartbeat=now, **facts
-        )
+        self._status = Status(State.RUNNING, start=now, heartbeat=now, **rundir.of_this_process(), **facts)
         rundir.write_status(self.run_dir, self._status, self._directory)
         self._pid = os.getpid()
         self._lock = threading.RLock()

@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import errno
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -66,6 +67,7 @@ class Status:
     attempt: int = 1
     pid: int | None = None
     host: str | None = None
+    pid_space: str | None = None  # where that pid means that process: a boot, and a namespace of pids
     slot: int | None = None
     affinity_code: str | None = None
     cpus: tuple[int, ...] | None = None  # the mask that really took effect
@@ -96,13 +98,21 @@ class Status:
         if self.state is not State.RUNNING or beat is None:
             return self.state
         # A container may share the host's name and not its processes: a fresh heartbeat counts for more.
-        patience_s = 3 * HEARTBEAT_S if self._is_gone() else STALE_AFTER_S
+        when_gone_s = 0.0 if self.is_of_this_space else 3 * HEARTBEAT_S
+        patience_s = when_gone_s if self._is_gone() else STALE_AFTER_S
         return State.STALE if now - beat > patience_s else self.state
+
+    @property
+    def is_of_this_space(self) -> bool:
+        """Whether its process, if it lives, can be seen from here."""
+        return self.pid_space is not None and self.pid_space == pid_space()
 
     def _is_gone(self) -> bool:
         """Whether the process was on this machine and is not there any more."""
         if self.pid is None or self.host != socket.gethostname():
             return False
+        if self.pid_space is not None and self.pid_space.split("/")[0] != pid_space().split("/")[0]:
+            return True  # the machine was started anew
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -112,14 +122,28 @@ class Status:
         return False
 
 
+@functools.cache
+def pid_space() -> str:
+    """The boot of this machine and the namespace of pids that this process is in; "" where that is not known."""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+    return ""
+
+
+def of_this_process() -> dict[str, Any]:
+    """The fields of a status that say which process it is."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "pid_space": pid_space() or None}
+
+
 def queued(attempt: int = 1) -> Status:
     """The status of a run that this process is going to launch."""
-    return Status(State.QUEUED, attempt, pid=os.getpid(), host=socket.gethostname())
+    return Status(State.QUEUED, attempt, **of_this_process())
 
 
 _NUMBER = (int, float)
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("state", "host", "affinity_code", "error", "note"), str),
+    **dict.fromkeys(("state", "host", "pid_space", "affinity_code", "error", "note"), str),
     **dict.fromkeys(("attempt", "pid", "slot", "exit_code"), int),
     **dict.fromkeys(("start", "heartbeat", "end"), _NUMBER),
     **dict.fromkeys(("cpus", "gpus"), list),

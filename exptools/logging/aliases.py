@@ -8,8 +8,6 @@ from typing import Any, SupportsFloat
 
 from exptools.logging.outputs import Outputs
 
-_GIF = ("gif",)
-
 
 class Aliases(Outputs):
     """Old names of what the logger does. Nothing is deprecated about them."""
@@ -120,7 +118,7 @@ class Aliases(Outputs):
 
     def add_tabular_output(self, file_name: str) -> None:
         """One more CSV file that gets all scalars; or the one again that `hold_tabular_output` held."""
-        if self._is_held(file_name):
+        if self.is_held(file_name):
             self.release_output(file_name)
         else:
             self.add_scalar_output(file_name, everything=True)

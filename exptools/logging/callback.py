@@ -42,7 +42,7 @@ class LoggerCallback(Callback):
             rank = ranks.find()
             if rank is not None and rank.number:
                 return  # the session settles what this one does
-            advice = "choose another (hydra.run.dir=...)"
+            advice = "choose another (hydra.run.dir=...), go on by hydra.callbacks.exptools.resume=always"
             self._life = begin_life(Path(where).absolute(), settings, advice=advice)
         # Hydra would resolve it again, and something like ${random:} would give another directory.
         _pin(config.hydra.run, "dir", where)

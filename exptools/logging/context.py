@@ -126,7 +126,7 @@ def begin_life(
     settings: Settings | None = None,
     *,
     refresh: bool = False,
-    advice: str = "choose another directory",
+    advice: str = "choose another directory, begin anew by refresh=True, go on by resume='always'",
 ) -> Lifecycle:
     """Create `run_dir` and begin the life of a run in it: a new one, or the next attempt of one that has ended.
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, SupportsFloat
 
+from exptools import lifecycle
 from exptools.errors import LoggingError
 from exptools.logging.numbers import as_float64, as_step, batch_statistics
 from exptools.logging.prefixes import KINDS, Here, Place
@@ -265,6 +266,20 @@ class Core:
         if not self._is_shut("flush()"):
             self._open_spool().flush()
 
+    @property
+    def should_stop(self) -> bool:
+        """Whether the run is asked to save and end: SIGTERM, SIGUSR1 or SIGUSR2 came (preemption, a time limit).
+
+        A loop that asks is trusted to end soon: the signal itself ends it no more. It saves a snapshot and leaves by
+        `sys.exit(EXIT_PREEMPTED)` (75), or just returns; the run's state is PREEMPTED. A second SIGTERM ends it at once.
+        """
+        return lifecycle.should_stop()
+
+    @property
+    def stop_reason(self) -> str | None:
+        """The name of the signal that asked, None if none did."""
+        return lifecycle.stop_reason()
+
     # --- opening and closing --------------------------------------------------------------------------
 
     @property
@@ -328,9 +343,6 @@ class Core:
         spool = self._spool or self._paused
         lost = None if spool is None else spool.lost()
         return lost and f"data was lost: {lost}"
-
-    def _is_held(self, name: str) -> bool:
-        return self._spool is not None and self._spool.is_held(name)
 
     def refuse_with(self, reason: str) -> None:
         """Let every use raise with `reason`: the logger could not be opened."""

@@ -95,6 +95,10 @@ class Outputs(Core):
         if not self._is_shut(f"release_output({name!r})"):
             self._open_spool().hold(_NAMES.get(name, name), False)
 
+    def is_held(self, name: str) -> bool:
+        """Whether an output is held back."""
+        return self._spool is not None and self._spool.is_held(_NAMES.get(name, name))
+
     @contextlib.contextmanager
     def tee_stdout(self, filename: str = rundir.STDOUT) -> Iterator[None]:
         """Write what the program prints inside the block into a file of the run as well.
