@@ -9,6 +9,7 @@ import reprlib
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, SupportsFloat
 
 from exptools import lifecycle
@@ -57,6 +58,7 @@ class Core:
         self._is_silent = False
         self._why_closed: str | None = None
         self._says_once: str | None = None  # in a forked child: uses are no errors there
+        self._run_dir: Path | None = None
         self._place = Place()
         self._here = self._place.get
         self._kinds: dict[str, str] = {}  # of each tag that was used
@@ -267,6 +269,11 @@ class Core:
             self._open_spool().flush()
 
     @property
+    def run_dir(self) -> Path | None:
+        """The directory of the run that is, or in a forked child was, recorded; None without one."""
+        return self._run_dir
+
+    @property
     def should_stop(self) -> bool:
         """Whether the run is asked to save and end: SIGTERM, SIGUSR1 or SIGUSR2 came (preemption, a time limit).
 
@@ -312,6 +319,7 @@ class Core:
         self._kinds = {}
         self._why_closed = self._says_once = None
         named = writers if isinstance(writers, Mapping) else {type(w).__name__: w for w in writers}
+        self._run_dir = settings.get("run_dir")
         self._set_spool(Spool(named, **settings))
 
     def detach(self, because: str) -> str | None:
@@ -324,6 +332,7 @@ class Core:
         spool = self._spool or self._paused
         lost = None if spool is None else spool.close()
         self._set_spool(None)
+        self._run_dir = None
         return lost
 
     def abandon(self, because: str) -> None:
@@ -362,7 +371,7 @@ class Core:
             "_step",
         )
         before = {name: getattr(self, name) for name in names}
-        self._spool, self._paused = spool, None
+        self._spool, self._paused, self._run_dir = spool, None, None
         self._disabled = self._is_silent = False
         self._kinds, self._step = {}, 0
         try:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from exptools import lifecycle
+from exptools.errors import LoggingError
 from exptools.logging.aliases import Aliases
 from exptools.logging.outputs import Outputs
+from exptools.logging.settings import Settings
 
 if TYPE_CHECKING:
     from exptools.logging.context import Session
@@ -37,14 +43,40 @@ class Logger(Aliases, Outputs):
         super().__init__()
         self._session: Session | None = None
         if log_dir is not None:
-            from pathlib import Path
-
             from exptools.logging.context import Session
-            from exptools.logging.settings import Settings
 
             self._session = Session(
                 self, Path(log_dir).expanduser(), Settings.of(**settings), refresh=refresh, is_global=False
             )
+
+    @contextlib.contextmanager
+    def child_context(self, name: str | None = None, **settings: Any) -> Iterator[Logger]:
+        """In a forked child process: record into `children/NAME` of the run, as a run of its own.
+
+        Without it a child does not record. name: that of the directory; None: the process's number.
+
+        Raises:
+            LoggingError: this is no forked child of a process whose run this logger records.
+        """
+        if self.run_dir is None or self.is_open:
+            raise LoggingError(
+                "child_context() is for a forked child of the process that records the run; a process that was "
+                "started anew records by logger_context(log_dir, run_id, name)"
+            )
+        from exptools.logging.context import Session
+
+        home = self.run_dir
+        session = Session(self, home / "children" / (name or str(os.getpid())), Settings.of(**settings))
+        error: BaseException | None = None
+        try:
+            yield self
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            session.close(lifecycle.ending(error), error)
+            self.abandon("the child's own run has ended")
+            self._run_dir = home
 
     def close(self) -> None:
         """End the run of a logger that was made by hand, as completed; may be called again."""
@@ -59,8 +91,6 @@ class Logger(Aliases, Outputs):
         self._close(error)
 
     def _close(self, error: BaseException | None) -> None:
-        from exptools.lifecycle import ending
-
         session, self._session = self._session, None
         if session is not None:
-            session.close(ending(error), error)
+            session.close(lifecycle.ending(error), error)

@@ -54,16 +54,22 @@ class AppendFile:
 
         n: how many measurements it holds, to be counted if it is lost.
         """
-        if data and self._waiting_bytes + len(data) > MOST_WAITING_BYTES:
+        if data and self._waiting and self._waiting_bytes + len(data) > MOST_WAITING_BYTES:
+            self._drain()
+        if data and self._waiting and self._waiting_bytes + len(data) > MOST_WAITING_BYTES:
             self._lost += n
             most = memory(MOST_WAITING_BYTES)
             self._say_once(
-                f"{self.path} could not be written for so long that {most} wait in memory, which is the most; "
+                f"{self.path} could not be written for so long that {most} wait in memory, the most that may; "
                 "what is logged from now on is LOST until there is room"
             )
         elif data:
             self._waiting.append(data)
             self._waiting_bytes += len(data)
+        return self._drain()
+
+    def _drain(self) -> bool:
+        """Write what waits; False if some of it still has to."""
         try:
             fd = self._open() if self._waiting or self._fd is not None else -1
             while self._waiting:
