@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
 import pickle
 import re
 import reprlib
@@ -102,17 +103,21 @@ def _load_joblib(file: Any) -> Any:
     return importlib.import_module("joblib").load(file)
 
 
+_WHAT_SAFETENSORS_TAKE = "it takes a flat dict of names and arrays, all of numpy or all of torch"
+
+
 def _save_safetensors(state: Any, path: Path) -> None:
     library = _library_of(state)
     module = importlib.import_module(f"safetensors.{library}")
     try:
-        module.save_file(state, path, metadata={"library": library})
+        module.save_file(_in_order(library, state), path, metadata={"library": library})
     except Exception as error:
         # The disk's own errors come as texts of Rust, such as "File too large (os error 27)".
         code = re.search(r"os error (\d+)|Os \{ code: (\d+)", str(error))
         if code is None:
             raise
-        raise OSError(int(code[1] or code[2]), str(error)) from error
+        number = int(code[1] or code[2])
+        raise OSError(number, os.strerror(number)) from error
 
 
 def _load_safetensors(path: Path) -> Any:
@@ -121,17 +126,24 @@ def _load_safetensors(path: Path) -> Any:
     return importlib.import_module(f"safetensors.{library}").load_file(path)
 
 
+def _in_order(library: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    """The same, each array row after row: of others safetensors 0.8 writes the numbers in a wrong order."""
+    if library == "torch":
+        return {name: tensor.contiguous() for name, tensor in arrays.items()}
+    numpy = importlib.import_module("numpy")
+    return {name: numpy.asarray(array, order="C") for name, array in arrays.items()}
+
+
 def _library_of(state: Any) -> str:
     """Whose arrays they are: numpy or torch."""
-    if isinstance(state, dict) and all(isinstance(name, str) for name in state):
-        for library, kind in (("numpy", "ndarray"), ("torch", "Tensor")):
-            arrays = getattr(sys.modules.get(library), kind, ())  # if none was imported it has made none
-            if all(isinstance(value, arrays) for value in state.values()):
-                return library
-    raise TypeError(
-        "safetensors takes a flat dict of names and arrays, all of numpy or all of torch; "
-        "for anything else choose pickle or torch"
-    )
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise TypeError(f"{_WHAT_SAFETENSORS_TAKE}, not a {type(state).__name__}")
+    for library, kind in (("numpy", "ndarray"), ("torch", "Tensor")):
+        arrays = getattr(sys.modules.get(library), kind, ())  # if none was imported it has made none
+        if all(isinstance(value, arrays) for value in state.values()):
+            return library
+    kinds = sorted({type(value).__name__ for value in state.values()})
+    raise TypeError(f"{_WHAT_SAFETENSORS_TAKE}, not {' and '.join(kinds)}")
 
 
 FORMATS = {
@@ -140,7 +152,12 @@ FORMATS = {
         Format("pickle", "state.pkl", _save_pickle, pickle.load),
         Format("torch", "state.pt", _save_torch, _load_torch, needs="torch"),
         Format(
-            "safetensors", "state.safetensors", _save_safetensors, _load_safetensors, False, "safetensors"
+            "safetensors",
+            "state.safetensors",
+            _save_safetensors,
+            _load_safetensors,
+            streams=False,
+            needs="safetensors",
         ),
         Format("joblib", "state.joblib", _save_joblib, _load_joblib, needs="joblib"),
     )

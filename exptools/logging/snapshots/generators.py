@@ -26,10 +26,14 @@ def captured() -> dict[str, Any]:
 def restore(states: dict[str, Any]) -> None:
     """Let the generators go on where `captured` found them; one that cannot be is said, and left as it is."""
     for name, state in states.items():
-        try:
-            _RESTORERS[name](state)
-        except Exception as error:
-            say(f"the random state of {name} was not restored ({one_line(error)})")
+        _restore_one(name, state)
+
+
+def _restore_one(name: str, state: Any) -> None:
+    try:
+        _RESTORERS[name](state)
+    except Exception as error:
+        say(f"the random state of {name} was not restored ({one_line(error)})")
 
 
 def _restore_python(state: Any) -> None:

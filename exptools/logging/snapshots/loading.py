@@ -76,13 +76,15 @@ def load(entry: Entry, format: Format, *, restore_rng: bool) -> Snapshot:
 
 
 def check_format(entry: Entry, format: Format) -> None:
-    """Raises:
-    LoggingError: the snapshot was saved by another format.
+    """Refuse a snapshot that was saved by another format.
+
+    Raises:
+        LoggingError: it was.
     """
     if entry.format != format.name:
-        how = "the pair of functions" if entry.format == "functions" else f"format {entry.format}"
+        how = "that pair of functions" if entry.format == "functions" else f"format {entry.format}"
         raise LoggingError(
-            f"{entry.path} was saved by {entry.format}, not by {format.name}; give {how} to load it"
+            f"{entry.path} was saved by {entry.format}, not by {format.name}; to load it give {how}"
         )
 
 

@@ -31,7 +31,8 @@ class Entry:
 
     number: counts the commits of a run from 1: the newest has the largest, whatever its step.
     time: seconds since the epoch. milestone: it is kept for good. metric, value: what mode best ranks it by.
-    format: how its state is stored. files: by their path below `path`. facts: of whoever saved it, plain JSON.
+    format: how its state is stored. files: by their paths below `path`. facts: of whoever saved it, plain
+    JSON.
     """
 
     path: Path
@@ -98,17 +99,21 @@ def _inside(name: str) -> str:
 
 def damage(entry: Entry) -> str | None:
     """What is wrong with the files of a snapshot, in one line; None if they are as the manifest says."""
-    for name, facts in entry.files.items():
-        try:
-            size = os.lstat(entry.path / name).st_size
-            if size != facts.size:
-                return f"{name} has {size} bytes instead of {facts.size}"
-            if file_facts(entry.path / name) != facts:
-                return f"{name} fails its checksum (SHA-256)"
-        except FileNotFoundError:
-            return f"{name} is missing"
-        except OSError as error:
-            return f"{name} cannot be read ({error.strerror})"
+    found = (_damage_of_file(entry.path / name, facts) for name, facts in entry.files.items())
+    return next(filter(None, found), None)
+
+
+def _damage_of_file(path: Path, facts: FileFacts) -> str | None:
+    try:
+        size = os.lstat(path).st_size
+        if size != facts.size:
+            return f"{path.name} has {size} bytes instead of {facts.size}"
+        if file_facts(path) != facts:
+            return f"{path.name} fails its checksum (SHA-256)"
+    except FileNotFoundError:
+        return f"{path.name} is missing"
+    except OSError as error:
+        return f"{path.name} cannot be read ({error.strerror})"
     return None
 
 

@@ -19,16 +19,16 @@ GOALS = ("max", "min")
 class Policy:
     """Which snapshots are taken and which stay.
 
-    Whatever the mode, the newest `keep` of them stay, and an old one goes only when a newer one is on the disk.
+    Whatever the mode, the newest `keep` stay, and an old one goes only when a newer one is on the disk.
 
-    mode: none: no snapshot is ever taken. last: of every step that is offered; the newest `keep` stay. all: all
-        stay. gap: those of the gap are taken, and stay. last+gap: every step; those of the gap stay too. best:
-        every step; the `k` best by a metric stay too.
-    gap: in steps: of step 0, of those where step + 1 is a multiple of `gap`, and if steps are not consecutive of
+    mode: none: no snapshot is taken, not even by force. last: one of every step that is offered; the newest
+        `keep` stay. all: all of them stay. gap: those of the gap are taken, and stay. last+gap: one of every
+        step; those of the gap stay too. best: one of every step; the `k` best by a metric stay too.
+    gap: in steps: it is step 0, those where step + 1 is a multiple of `gap`, and if steps are not consecutive
         the first one after such a multiple.
     keep: at least 2.
     every_s: at most one snapshot in so many seconds, whatever the mode; None: no limit.
-    k, metric, goal: for best: how many, the tag of the metric, and "max" or "min": which values are good.
+    k, metric, goal: for best: how many, the tag of the metric, and which of its values are good: max or min.
 
     Raises:
         LoggingError: a value is not one of these.
@@ -91,7 +91,7 @@ class Policy:
         stretch, past = divmod(step + 1, self.gap)
         if step == 0 or past == 0:
             return True
-        # Steps that are not consecutive may jump over the one that is due: then it is the next of its stretch.
+        # Steps that are not consecutive may jump over the one that is due: then it is the first one after.
         return stretch != 0 and not any(
             e.milestone and e.step <= step and (e.step + 1) // self.gap == stretch for e in reversed(taken)
         )
@@ -109,10 +109,8 @@ class Policy:
     def ranked(self, taken: Sequence[Entry]) -> list[Entry]:
         """Those that have a value of the metric, the best first, of equal ones the earlier."""
         sign = -1 if self.goal == "max" else 1
-        valued = [
-            (sign * e.value, e.number, e) for e in taken if e.metric == self.metric and e.value is not None
-        ]
-        return [e for _, _, e in sorted(valued, key=lambda v: v[:2])]
+        valued = [e for e in taken if e.metric == self.metric and e.value is not None]
+        return sorted(valued, key=lambda e: (sign * (e.value or 0.0), e.number))
 
     def _is_foreign(self, entry: Entry) -> bool:
         """Whether it was kept for another metric, under a policy before this one: not ours to throw away."""

@@ -110,9 +110,9 @@ class Store:
             rng: keep the state of the global random generators too.
 
         Raises:
-            LoggingError: the format cannot store the state; snapshots/ is not this user's own; or the disk does
-                not take it and the store is `strict`. If it is not, that is said in a line, once until it
-                changes, and what was saved before stays.
+            LoggingError: the format cannot store the state; snapshots/ is not this user's own; or the disk
+                does not take it and the store is `strict`. If it is not, that is said in a line, once until
+                it changes, and what was saved before stays.
         """
         offer = _Offer(as_step(step), state, metric, rng)
         with self._lock:
@@ -138,7 +138,8 @@ class Store:
         try:
             taken = self._known()
         except OSError as error:
-            return self._complain(offer.step, None, error)
+            self._complain(offer.step, None, error)
+            return None
         if not force and not self.policy.wants(offer.step, time.time(), taken):
             return None
         before = taken[-1].step if taken else None
@@ -150,7 +151,8 @@ class Store:
             self._number = entry.number
             disk.sync(self._home())
         except OSError as error:
-            return self._complain(offer.step, before, error)
+            self._complain(offer.step, before, error)
+            return None
         self._offer = None
         self._thin_out(taken)
         return taken[-1].path
@@ -211,8 +213,9 @@ class Store:
     def latest(self, *, restore_rng: bool = False) -> Snapshot | None:
         """The snapshot that was saved last, or None if none was.
 
-        Its files are compared with their sizes and checksums before any is loaded; one that is damaged is named
-        on stderr, and the one before it is taken. What a process that is dead left unfinished is named and removed.
+        Its files are compared with their sizes and checksums before any is loaded; one that is damaged is
+        named on stderr, and the one before it is taken. What a process that is dead left unfinished is named
+        and removed.
 
         restore_rng: let the random generators go on as they were when it was saved.
 
@@ -223,7 +226,7 @@ class Store:
         return self._one_of(lambda taken: taken[::-1], restore_rng)
 
     def best(self, *, restore_rng: bool = False) -> Snapshot | None:
-        """The snapshot with the best value of the policy's metric, None if none has a value; else as `latest`."""
+        """The snapshot with the best value of the policy's metric, None if none has one; else as `latest`."""
         if self.policy.metric is None or self.policy.goal is None:
             raise LoggingError("to load the best snapshot the policy needs a metric and a goal (max or min)")
         return self._one_of(self.policy.ranked, restore_rng)
@@ -254,9 +257,7 @@ class Store:
                     raise LoggingError(f"{self._home()} cannot be read ({error.strerror})") from error
                 break
             else:
-                raise LoggingError(
-                    f"{self._home()}: snapshots are thrown away faster than they can be loaded"
-                )
+                raise LoggingError(f"{self._home()}: snapshots go faster than they can be loaded; try again")
             if found is None and self._damaged and not self._entries:
                 raise LoggingError(
                     f"no snapshot in {self._home()} is whole ({next(reversed(self._damaged.values()))}); "

@@ -78,9 +78,7 @@ def _write_state(directory: Path, step: int, format: Format, state: Any) -> dict
             f"the snapshot of step {step}: {format.name} cannot save this state ({one_line(error)})"
         ) from error
     if not path.exists():
-        raise LoggingError(
-            f"the snapshot of step {step}: {format.name} wrote nothing to the path it was given"
-        )
+        raise LoggingError(f"the snapshot of step {step}: save(state, path) has left nothing at its path")
     facts = {}
     for below in manifest.tree(directory):
         disk.sync(below)
