@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any, SupportsFloat
 
 from exptools.logging.outputs import Outputs
+from exptools.logging.resumable import Resumable
 
 
-class Aliases(Outputs):
+class Aliases(Outputs, Resumable):
     """Old names of what the logger does. Nothing is deprecated about them."""
 
     # --- the first exptools: prefixes by kind, and its own name for dump --------------------------------
@@ -142,3 +143,36 @@ class Aliases(Outputs):
     def log_parameters(self, log_file: str, args: Any, classes: Any = None) -> None:
         """As `log_params`; `classes` is passed over."""
         self.log_params(args, log_file)
+
+    def save_itr_params(self, itr: int, params: Any) -> None:
+        """As `save_snapshot`."""
+        self.save_snapshot(itr, params)
+
+    def set_snapshot_mode(self, mode: Any) -> None:
+        """Which snapshots are kept from now on: none, last, all, gap, last+gap, or a number: the gap."""
+        self.set_snapshots(mode=mode)
+
+    def set_snapshot_gap(self, gap: int) -> None:
+        """The gap of the modes gap and last+gap."""
+        self.set_snapshots(gap=gap)
+
+    def get_snapshot_mode(self) -> str:
+        """The mode that was set."""
+        return self.snapshot_policy.mode
+
+    def get_snapshot_gap(self) -> int:
+        """The gap that was set."""
+        return self.snapshot_policy.gap
+
+    def set_snapshot_dir(self, dir_name: str) -> None:
+        """Snapshots lie in the run directory, so there is nothing to set."""
+
+    def get_snapshot_dir(self) -> str | None:
+        """The run directory; snapshots lie in its `snapshots/`."""
+        return None if self.run_dir is None else str(self.run_dir)
+
+    def set_log_tabular_only(self, log_tabular_only: bool) -> None:
+        """Texts are printed in any case, so there is nothing to set."""
+
+    def set_tf_summary_writer(self, writer_name: Any) -> None:
+        """TensorBoard's file is written by the logger itself, so there is nothing to set."""

@@ -15,7 +15,7 @@ from exptools import lifecycle, rundir
 from exptools.configs import as_current, as_plain, resolved
 from exptools.lifecycle import Lifecycle
 from exptools.logging import logger, ranks
-from exptools.logging.context import Session, begin_life
+from exptools.logging.context import Session, begin_life, write_variant
 from exptools.logging.settings import Settings
 from exptools.say import ends_the_command
 
@@ -65,8 +65,8 @@ class LoggerCallback(Callback):
         with ends_the_command():
             try:
                 self._session = Session(logger, run_dir, self._settings)
-                if logger.is_open:
-                    keep_variant(run_dir, config)
+                if logger.is_open and (self._session.owns_life or self._life is not None):
+                    write_variant(run_dir, resolved(config))  # else the launcher has done so
             except Exception as error:
                 self.close(error)
                 logger.refuse_with(f"the logger could not be opened: {lifecycle.one_line(error)}")
@@ -96,13 +96,6 @@ def _resolve(config: DictConfig, key: str) -> str:
 def _pin(node: DictConfig, key: str, value: str) -> None:
     with read_write(node), open_dict(node):
         node[key] = value
-
-
-def keep_variant(run_dir: Path, config: DictConfig) -> None:
-    """Write the resolved config to variant_config.json, unless the launcher has done so."""
-    path = run_dir / rundir.VARIANT
-    if not path.exists():
-        rundir.write_json(path, resolved(config))
 
 
 def _watch_every_exit(module_name: str, callback: LoggerCallback) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from exptools.logging.tee import Tee
 from exptools.logging.writers import registry
 from exptools.logging.writers.base import Writer
 from exptools.logging.writers.cutting import put_aside
-from exptools.say import say_once
+from exptools.say import say, say_once
 
 
 class Session:
@@ -71,13 +72,16 @@ class Session:
         self._owns_life = life is None
         try:
             writers = _open_writers(run_dir, settings)
+            number, metric = self._life.attempt, settings.policy.metric
             self._logger.attach(
                 writers,
                 run_dir=run_dir,
-                attempt=Attempt(run_dir, self._life.attempt),
+                attempt=Attempt(run_dir, number, self._logger._newest),
+                keep_last=metric is not None,
                 exclude=settings.exclude,
                 stop_on_failure=settings.on_write_error == "stop",
             )
+            self._logger.keep_snapshots(settings, number)
             self._life.before_end(self._shut)
             self._life.while_running(self._logger.lost)
             if settings.tee_stdout:
@@ -89,12 +93,19 @@ class Session:
                 raise RunDirError(f"{run_dir}: cannot write there ({error.strerror or error})") from error
             raise
 
+    @property
+    def owns_life(self) -> bool:
+        """Whether the run began with the session: nobody launched it."""
+        return self._owns_life
+
     def close(self, how: Ending, error: BaseException | None = None) -> None:
         """Flush and close the files; a run that began with this session ends as `how` says.
 
         error: what left the run.
         """
         self._rest.close()
+        if isinstance(error, Exception):
+            self._logger.save_on_exception()
         if self._life is None:
             self._shut()
         elif self._owns_life:
@@ -215,7 +226,7 @@ def logger_context(
     failure: BaseException | None = None
     try:
         if logger.is_open:
-            rundir.write_json(run_dir.absolute() / rundir.VARIANT, variant)
+            write_variant(run_dir, variant)
             logger.set_step(itr_i)
         yield logger
     except BaseException as error:
@@ -223,6 +234,21 @@ def logger_context(
         raise
     finally:
         session.close(lifecycle.ending(failure), failure)
+
+
+def write_variant(run_dir: Path, variant: dict[str, Any]) -> None:
+    """Write the config of a run; a further attempt that has another one says what differs."""
+    path = run_dir / rundir.VARIANT
+    try:
+        before = rundir.read_json(path)
+    except (FileNotFoundError, RunDirError):
+        before = None
+    if isinstance(before, dict) and before != json.loads(rundir.as_json(variant)):
+        keys = [key for key in {**before, **variant} if before.get(key) != variant.get(key)]
+        say(
+            f"{run_dir}: this attempt has another config than the one before: {', '.join(map(str, keys))} differ"
+        )
+    rundir.write_json(path, variant)
 
 
 def _run_name(run_id: int | str) -> str:

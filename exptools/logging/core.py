@@ -283,6 +283,11 @@ class Core:
         return lifecycle.should_stop()
 
     @property
+    def should_stop_now(self) -> bool:
+        """As should_stop, for who only looks: it does not count as being told."""
+        return lifecycle.stop_reason() is not None
+
+    @property
     def stop_reason(self) -> str | None:
         """The name of the signal that asked, None if none did."""
         return lifecycle.stop_reason()

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from exptools import lifecycle
 from exptools.errors import LoggingError
 from exptools.logging.aliases import Aliases
-from exptools.logging.outputs import Outputs
 from exptools.logging.settings import Settings
 
 if TYPE_CHECKING:
     from exptools.logging.context import Session
 
 
-class Logger(Aliases, Outputs):
+class Logger(Aliases):
     """Records what a run says into its directory.
 
     The one that all layers of a program share is `exptools.logging.logger`, opened by the Hydra callback or by

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exptools.configs import DEFAULT_WRITERS
 from exptools.errors import LoggingError
+
+if TYPE_CHECKING:
+    from exptools.logging.snapshots.policy import Policy
+
+
+_NOT_OF_THE_POLICY = ("format", "rng")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +42,27 @@ class Settings:
     tee_stdout: bool = False
     snapshot_mode: Any = "last"
     snapshot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def policy(self) -> Policy:
+        """Which snapshots are taken and kept."""
+        from exptools.logging.snapshots.policy import Policy
+
+        own = {k: v for k, v in self.snapshot.items() if k not in _NOT_OF_THE_POLICY}
+        if isinstance(self.snapshot_mode, int) and not isinstance(self.snapshot_mode, bool):
+            own.setdefault("gap", self.snapshot_mode)
+            return Policy.of({**own, "mode": "gap", "gap": self.snapshot_mode})
+        return Policy.of({**own, "mode": self.snapshot_mode})
+
+    @property
+    def snapshot_format(self) -> Any:
+        """pickle, torch, safetensors, joblib, or a pair of functions."""
+        return self.snapshot.get("format", "pickle")
+
+    @property
+    def keeps_rng(self) -> bool:
+        """Whether snapshots hold the state of the random generators."""
+        return bool(self.snapshot.get("rng", False))
 
     @classmethod
     def of(cls, **given: Any) -> Settings:
@@ -65,7 +93,16 @@ class Settings:
             plain["writers"] = tuple(plain["writers"])
         if "exclude" in plain:
             plain["exclude"] = {name: tuple(globs) for name, globs in (plain["exclude"] or {}).items()}
-        return cls(**plain)
+        chosen = cls(**plain)
+        chosen.check_snapshots()
+        return chosen
+
+    def check_snapshots(self) -> None:
+        """Raises LoggingError if snapshots cannot be kept as asked."""
+        from exptools.logging.snapshots.formats import chosen
+
+        chosen(self.snapshot_format)
+        _ = self.policy
 
 
 _CHOICES = {

@@ -173,6 +173,8 @@ class Spool:
         def add() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             outlet = self._outputs[filename] = _Outlet(filename, make(path), takes)
+            if takes == "text" and self._attempt.has_begun:  # scalars wait for the first one, which has a step
+                outlet.begin(self._attempt, 0, self._closed.get(filename))
             if everything:
                 self._outlets[filename] = outlet
 
@@ -215,25 +217,43 @@ class Spool:
         written = self.do(lambda: {name: outlet.writer.position() for name, outlet in open_now.items()})
         return {**self._closed, **(written or {})}
 
-    @property
-    def has_measured(self) -> bool:
-        """Whether this attempt has written a measurement."""
-        return self._attempt.has_begun
-
     def go_on_from(self, step: int, positions: Mapping[str, Any]) -> None:
-        """Cut the files of earlier attempts back to where they were at a snapshot, before anything is written.
+        """The run goes on from a snapshot: cut the files back to where they were then, before anything is written.
+
+        Once this attempt has written measurements nothing is cut.
 
         Raises:
             OSError: that is not possible; nothing is written then.
         """
 
         def begin() -> None:
+            if self._attempt.has_begun and not self._attempt.is_presumed:
+                return
+            was_cut = self._attempt.has_begun
             self._attempt.go_on_from(step, positions)
-            self._closed = {k: v for k, v in positions.items() if k not in self._outlets}
-            for outlet in {**self._outlets, **self._outputs}.values():
-                outlet.begin(self._attempt, step + 1)
+            if not was_cut:
+                self._closed = {k: v for k, v in positions.items() if k not in self._outlets}
+                for outlet in {**self._outlets, **self._outputs}.values():
+                    outlet.begin(self._attempt, step + 1)
 
         self.do(begin, first=True)
+
+    def begin_anew(self) -> Path | None:
+        """If this attempt was only taken for one that goes on from a snapshot: it does not.
+
+        Returns where earlier snapshots belong then, else None.
+        """
+
+        def begin() -> Path | None:
+            if not self._attempt.is_presumed:
+                return None
+            cut = self._attempt.begin_anew()
+            for outlet in self._outlets.values():
+                outlet.writer.cut_back(cut)
+            self._attempt.begin()
+            return cut.aside
+
+        return self.do(begin)
 
     def last(self, tag: str) -> float | None:
         """The value that was written last for a tag, None if there was none."""
@@ -329,9 +349,10 @@ class Spool:
         if not steps:
             return True
         try:
+            self._attempt.decide(min(steps))
             for outlet in self._outlets.values():
                 outlet.begin(self._attempt, min(steps))
-            self._attempt.begin(min(steps))
+            self._attempt.begin()
         except Exception as error:
             self._fail(
                 f"the files of the last attempt could not be put aside ({one_line(error)})", say_it=True

@@ -17,19 +17,19 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 # with the value as the caller gave it.
 SPY = """
 import os
-from exptools.logging.core import Logger
+from exptools.logging.core import Core
 
-original = Logger.log_scalar
+original = Core.log_scalar
 lines = {}  # by process: one that is forked has one of its own
 
 def log_scalar(self, tag, data, step=None):
     me = os.getpid()
     if me not in lines:
         lines[me] = open(os.path.join(os.environ["SPY_DIR"], str(me)), "a", buffering=1)
-    print(self._prefix.get() + tag, step, float(data).hex(), sep="\\t", file=lines[me])
+    print(self._here().scalar + tag, step, float(data).hex(), sep="\\t", file=lines[me])
     return original(self, tag, data, step)
 
-Logger.log_scalar = log_scalar
+Core.log_scalar = log_scalar
 """
 
 Frame = tuple[str, str, int, str]  # run, tag, step, value in hexadecimal

@@ -127,7 +127,7 @@ def run_with(fault: Fault, way: str, directory: Path, python: Command) -> list[s
         f"""
         import contextlib
         logger.log_scalar("x", cfg.x, 0)
-        logger.dump()
+        logger.flush()
         if cfg.x == 1:
             {body}
         time.sleep({2 if fault.disk == "out" else 0.5})

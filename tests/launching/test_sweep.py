@@ -105,7 +105,7 @@ def test_every_way_out_has_its_state_and_keeps_the_log(
     error: str | None,
     engine: list[str],
 ) -> None:
-    app = write_app(tmp_path, f"logger.log_scalar('x', 1.5, 0)\nlogger.dump()\nprint('said')\n{body}")
+    app = write_app(tmp_path, f"logger.log_scalar('x', 1.5, 0)\nlogger.flush()\nprint('said')\n{body}")
 
     done = python(app, "-m", "x=0", "hydra.sweep.dir=out", *engine)
 

@@ -92,7 +92,7 @@ def test_a_directory_that_holds_a_run_is_refused_and_left_alone(tmp_path: Path) 
 
     assert str(error.value) == (
         f"{tmp_path / 'run_0'} already holds a run (COMPLETED, progress.csv); "
-        "choose another directory, or move that one away"
+        "choose another directory, begin anew by refresh=True, go on by resume='always', or move that one away"
     )
     assert {p.name: p.read_bytes() for p in (tmp_path / "run_0").iterdir()} == before
 
@@ -423,7 +423,8 @@ def test_a_used_run_directory_ends_the_command_before_anything_is_overwritten(
     assert done.returncode == 2
     assert done.stderr == (
         f"exptools: error: {tmp_path}/out already holds a run (COMPLETED, progress.csv); "
-        "choose another (hydra.run.dir=...), or move that one away\n"
+        "choose another (hydra.run.dir=...), go on by hydra.callbacks.exptools.resume=always, "
+        "or move that one away\n"
     )
     assert {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == before
 

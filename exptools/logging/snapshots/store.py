@@ -22,6 +22,7 @@ from exptools.logging.snapshots import disk, formats, generators, loading, manif
 from exptools.logging.snapshots.loading import Snapshot
 from exptools.logging.snapshots.manifest import Entry
 from exptools.logging.snapshots.policy import Policy
+from exptools.logging.writers.cutting import put_aside
 from exptools.say import say
 
 DIRECTORY = "snapshots"  # in a run directory
@@ -29,6 +30,9 @@ DIRECTORY = "snapshots"  # in a run directory
 _NAME = re.compile(r"step-+\d+(\.\d+)?")
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
 _ATTEMPTS = 5  # to load one, while another process saves and throws away
+
+
+Facts = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Store:
         step: int,
         state: Any,
         *,
-        facts: Mapping[str, Any] | None = None,
+        facts: Facts | None = None,
         metric: float | None = None,
         force: bool = False,
         rng: bool = False,
@@ -104,7 +108,7 @@ class Store:
             state: what the format takes; or a function (a method or partial too) without arguments that gives
                 it, called only if a snapshot is taken. Another object that can be called, such as a torch
                 module, is a state.
-            facts: plain JSON, given back with the state.
+            facts: plain JSON, given back with the state; or a function that gives it, called with the state's.
             metric: the value by which mode best ranks this snapshot; without a finite one it has no rank.
             force: take it whatever the policy says, unless its mode is none.
             rng: keep the state of the global random generators too.
@@ -120,7 +124,7 @@ class Store:
             self._offer = offer if isinstance(state, _FUNCTIONS) else None
             return self._save(offer, facts or {}, force)
 
-    def save_offered(self, *, facts: Mapping[str, Any] | None = None) -> Path | None:
+    def save_offered(self, *, facts: Facts | None = None) -> Path | None:
         """Save what `save` was given last and did not take, as it is now: when an exception or a preemption
         ends the training.
 
@@ -132,7 +136,7 @@ class Store:
         with self._lock:
             return None if self._offer is None else self._save(self._offer, facts or {}, force=True)
 
-    def _save(self, offer: _Offer, facts: Mapping[str, Any], force: bool) -> Path | None:
+    def _save(self, offer: _Offer, facts: Facts, force: bool) -> Path | None:
         if self.policy.mode == "none":
             return None
         try:
@@ -157,7 +161,7 @@ class Store:
         self._thin_out(taken)
         return taken[-1].path
 
-    def _described(self, offer: _Offer, facts: Mapping[str, Any]) -> Entry:
+    def _described(self, offer: _Offer, facts: Facts) -> Entry:
         """The snapshot that is to be written, still without path and files."""
         value = offer.metric if self.policy.mode == "best" else None
         ranked = value is not None and math.isfinite(value)
@@ -171,7 +175,7 @@ class Store:
             value=float(value) if value is not None and ranked else None,
             format=self._format.name,
             files={},
-            facts=facts,
+            facts=facts() if callable(facts) else facts,
         )
 
     def _thin_out(self, taken: list[Entry]) -> None:
@@ -278,6 +282,23 @@ class Store:
     def _pass_over(self, path: Path, wrong: str) -> None:
         self._damaged[path.name] = wrong
         say(f"{wrong}; this snapshot is damaged and passed over")
+
+    def newest(self) -> Entry | None:
+        """What is known of the snapshot that was saved last, without loading its state; None if there is none.
+
+        Raises:
+            LoggingError: snapshots/ is not this user's own.
+        """
+        with self._lock:
+            known = self._known()
+            return known[-1] if known else None
+
+    def put_aside(self, aside: Path) -> None:
+        """Move all snapshots into `aside`: the run has begun anew."""
+        with self._lock:
+            if self._home().exists():
+                put_aside(self._home(), aside)
+            self._entries, self._damaged = [], {}
 
     # --- what is there --------------------------------------------------------------------------------
 

@@ -121,6 +121,12 @@ class AppendFile:
         os.close(fd)
         self._fd = new
 
+    def reopen(self) -> None:
+        """Go on in the file that has taken this one's place by its name."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
     def lost(self) -> int:
         """How many measurements are lost for good."""
         return self._lost
@@ -132,7 +138,7 @@ class AppendFile:
             if fd is not None:
                 os.close(fd)
         waiting = self._waiting_bytes - self._taken
-        return f"{self.path.name}: {waiting:,} bytes could not be written" if waiting else None
+        return f"{self.path.name}: {waiting} bytes could not be written" if waiting else None
 
     def _open(self) -> int:
         """The file, which is made if it is not there, or not there any more."""

@@ -96,4 +96,8 @@ class Writer:
         return None
 
     def cut_back(self, cut: Cut) -> None:
-        """Put aside what earlier attempts wrote and this one is going to write again; before the first `write`."""
+        """Put aside what earlier attempts wrote and this one writes again.
+
+        Called before the first `write`; and once more if the run turns out to begin anew: what was written since
+        then stays.
+        """

@@ -7,12 +7,23 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from exptools import rundir
 
 
-def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes, bool]]) -> int:
+class Counts(NamedTuple):
+    """What a cut left: parts and bytes that stay, and parts that went."""
+
+    n_kept: int
+    kept_bytes: int
+    n_cut: int
+
+
+def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes, bool]]) -> Counts:
     """Leave in `path` its header and the parts that are kept; the others go to a file of that name in `aside`.
 
-    parts: of the file behind its header, in order, each with whether it is kept. Returns how many were cut. The
+    parts: of the file behind its header, in order, each with whether it is kept. The
     file in `aside` is whole before `path` is replaced; a file of which nothing is kept is removed.
 
     Raises:
@@ -20,7 +31,7 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
     """
     aside.mkdir(parents=True, exist_ok=True)
     kept, cut = _temporary(path), _temporary(aside / path.name)
-    n_kept = n_cut = 0
+    n_kept = n_bytes = n_cut = 0
     try:
         with open(kept, "xb") as stays, open(cut, "xb") as goes:
             stays.write(header)
@@ -28,12 +39,13 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
             for part, is_kept in parts:
                 (stays if is_kept else goes).write(part)
                 n_kept += is_kept
+                n_bytes += len(part) * is_kept
                 n_cut += not is_kept
             for file in (goes, stays):
                 file.flush()
                 os.fsync(file.fileno())
         if n_cut or not n_kept:
-            os.replace(cut, free_name(aside / path.name))
+            os.replace(cut, place_aside(path, aside))
             _sync(aside)
             if n_kept:
                 os.chmod(kept, path.stat().st_mode & 0o777)
@@ -41,7 +53,7 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
             else:
                 path.unlink()
             _sync(path.parent)
-        return n_cut
+        return Counts(n_kept, n_bytes, n_cut)
     finally:
         for left in (kept, cut):
             with contextlib.suppress(OSError):
@@ -54,11 +66,12 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
 def put_aside(path: Path, aside: Path) -> None:
     """Move a whole file or directory into `aside`."""
     aside.mkdir(parents=True, exist_ok=True)
-    os.replace(path, free_name(aside / path.name))
+    os.replace(path, place_aside(path, aside))
 
 
-def free_name(path: Path) -> Path:
-    """`path`, or, where something lies there, the same with a number behind it."""
+def place_aside(path: Path, aside: Path) -> Path:
+    """A free place for a file in `aside`. TensorBoard looks into hidden directories: it shall not know the name."""
+    path = aside / path.name.replace(rundir.EVENTS_INFIX, "tf_events")
     n, free = 1, path
     while free.exists():
         n += 1

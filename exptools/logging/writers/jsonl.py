@@ -26,6 +26,7 @@ class JsonlWriter(Writer):
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / NAME
         self._file = AppendFile(self._path)
+        self._earlier: int | None = None  # bytes of earlier attempts
 
     def write(self, records: Sequence[Record]) -> None:
         """Append all records."""
@@ -39,7 +40,10 @@ class JsonlWriter(Writer):
     def cut_back(self, cut: Cut) -> None:
         """Keep what there was at the snapshot, or what is before the step."""
         if self._path.exists():
-            cut_file(self._path, cut.aside, b"", _judged(self._path, cut))
+            before = self._path.stat().st_size
+            n = cut_file(self._path, cut.aside, b"", _judged(self._path, cut, self._earlier))
+            self._earlier = n.kept_bytes if self._earlier is None else self._earlier - (before - n.kept_bytes)
+            self._file.reopen()
 
     def lost(self) -> str | None:
         """How many records are lost for good."""
@@ -62,11 +66,14 @@ def _as_json(record: Record) -> dict[str, Any]:
     return {"text": record.line}
 
 
-def _judged(path: Path, cut: Cut) -> Iterator[tuple[bytes, bool]]:
+def _judged(path: Path, cut: Cut, earlier: int | None) -> Iterator[tuple[bytes, bool]]:
+    """The lines, each with whether it is kept. earlier: bytes of earlier attempts; None: all."""
     at = 0
     for line in lines(path):
         at += len(line)
-        if not line.endswith(b"\n"):
+        if earlier is not None and at > earlier:
+            yield line, True
+        elif not line.endswith(b"\n"):
             yield line, False
         elif cut.position is not None:
             yield line, at <= cut.position["bytes"]

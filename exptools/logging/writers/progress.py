@@ -28,6 +28,7 @@ class ProgressWriter(Writer):
         self._columns: dict[str, int] = {}
         self._rows: list[Row] = []  # waiting for a disk that has room
         self._n_rows = 0
+        self._n_earlier: int | None = None  # rows of earlier attempts
         self._lost = 0
         self._file = AppendFile(path, self._header)
 
@@ -61,10 +62,11 @@ class ProgressWriter(Writer):
         tags, begin = header
         with open(self._path, "rb") as file:
             head = file.read(begin)
-        parts = list(_judged(self._path, begin, cut))
-        cut_file(self._path, cut.aside, head, parts)
-        self._n_rows = sum(is_kept for _, is_kept in parts)
+        n = cut_file(self._path, cut.aside, head, _judged(self._path, begin, cut, self._n_earlier))
+        self._n_earlier = (n.n_kept + n.n_cut if self._n_earlier is None else self._n_earlier) - n.n_cut
+        self._n_rows = n.n_kept
         self._columns = {tag: place for place, tag in enumerate(tags)} if self._n_rows else {}
+        self._file.reopen()
 
     def lost(self) -> str | None:
         """How many scalars are lost for good."""
@@ -123,10 +125,15 @@ def _header_of(path: Path) -> tuple[list[str], int] | None:
             n *= 4
 
 
-def _judged(path: Path, begin: int, cut: Cut) -> Iterator[tuple[bytes, bool]]:
-    """The lines behind the header, each with whether it is kept; a torn one never is."""
+def _judged(path: Path, begin: int, cut: Cut, n_earlier: int | None) -> Iterator[tuple[bytes, bool]]:
+    """The lines behind the header, each with whether it is kept; a torn one never is.
+
+    n_earlier: how many are of earlier attempts; None: all.
+    """
     for i, line in enumerate(lines(path, begin)):
-        if not line.endswith(b"\n"):
+        if n_earlier is not None and i >= n_earlier:
+            yield line, True
+        elif not line.endswith(b"\n"):
             yield line, False
         elif cut.position is not None:
             yield line, i < cut.position["rows"]
