@@ -21,6 +21,7 @@ from exptools.logging.tee import Tee
 from exptools.logging.writers import registry
 from exptools.logging.writers.base import Writer
 from exptools.logging.writers.cutting import put_aside
+from exptools.rundir import State
 from exptools.say import say, say_once
 
 
@@ -104,8 +105,8 @@ class Session:
         error: what left the run.
         """
         self._rest.close()
-        if isinstance(error, Exception):
-            self._logger.save_on_exception()
+        if isinstance(error, Exception) or how.state is State.PREEMPTED:
+            self._logger.save_at_the_end()
         if self._life is None:
             self._shut()
         elif self._owns_life:

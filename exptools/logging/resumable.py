@@ -41,7 +41,8 @@ class Resumable(Core):
         Args:
             step: of the training, an int64; need not be monotone.
             state: what the format takes (pickle: nearly everything); or a function without arguments that gives it,
-                called only if a snapshot is taken. Such a function is called once more if an exception ends the run.
+                called only if a snapshot is taken. Such a function is called
+                once more if an exception or a preemption ends the run, for what was not saved.
             metric: by which mode "best" ranks it; None: the last value of the tag that is `metric` of the settings.
             force: save it whatever the mode, unless that is "none".
 
@@ -133,7 +134,7 @@ class Resumable(Core):
 
         self._make_store = make
 
-    def save_on_exception(self) -> None:
+    def save_at_the_end(self) -> None:
         """Save what `save_snapshot` was given last and did not take, if it was given as a function."""
         if self._store is not None and self._spool is not None:
             try:

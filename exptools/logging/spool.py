@@ -173,7 +173,9 @@ class Spool:
         def add() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             outlet = self._outputs[filename] = _Outlet(filename, make(path), takes)
-            if takes == "text" and self._attempt.has_begun:  # scalars wait for the first one, which has a step
+            if (
+                takes == "text" and self._attempt.has_begun
+            ):  # scalars wait for the first one, which has a step
                 outlet.begin(self._attempt, 0, self._closed.get(filename))
             if everything:
                 self._outlets[filename] = outlet
