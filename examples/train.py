@@ -6,11 +6,16 @@
 A multi-layer perceptron learns the 1,797 digits that scikit-learn ships, by mini-batch SGD in numpy. It logs
 the training loss every step and the test accuracy every epoch. What makes it an exptools application is
 two lines: the default `exptools` in the config's defaults list, and the import of the logger.
+
+It saves a snapshot every epoch, and a run that was killed goes on from the last one when it is started again in
+the same directory. Asked to stop by SIGTERM, SIGUSR1 or SIGUSR2, as schedulers do before they take a machine
+away, it saves and exits with code 75.
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +27,7 @@ from omegaconf import MISSING
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from exptools.logging import logger
+from exptools.logging import EXIT_PREEMPTED, logger
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -120,10 +125,18 @@ def main(config: TrainConfig) -> float:
     parameters = network.weights + network.biases
     velocities = [np.zeros_like(p) for p in parameters]
 
-    step = 0
+    done, step = 0, 0  # epochs and batches
+    snapshot = logger.load_snapshot()
+    if snapshot is not None:
+        done, step = snapshot.state["done"], snapshot.state["step"]
+        rng.bit_generator.state = snapshot.state["rng"]
+        for array, saved in zip(parameters + velocities, snapshot.state["arrays"], strict=True):
+            array[...] = saved
     accuracy = network.accuracy(x_test, y_test)
-    logger.log_text(f"{sum(p.size for p in parameters)} parameters, accuracy before training {accuracy:.3f}")
-    for epoch in range(1, config.epochs + 1):
+    logger.log_text(
+        f"{sum(p.size for p in parameters)} parameters, accuracy before epoch {done + 1}: {accuracy:.3f}"
+    )
+    for epoch in range(done + 1, config.epochs + 1):
         for batch in np.array_split(rng.permutation(len(x)), len(x) // config.batch_size):
             loss, gradients = network.gradients(x[batch], y[batch])
             for parameter, velocity, gradient in zip(parameters, velocities, gradients, strict=True):
@@ -137,6 +150,11 @@ def main(config: TrainConfig) -> float:
         with logger.prefix("test/"):
             logger.log_scalar("accuracy", accuracy, step)
             logger.log_scalar("epoch", epoch, step)
+        arrays = parameters + velocities
+        state = {"done": epoch, "step": step, "rng": rng.bit_generator.state, "arrays": arrays}
+        logger.save_snapshot(step, state)
+        if logger.should_stop:
+            sys.exit(EXIT_PREEMPTED)
     logger.log_text(f"test accuracy {accuracy:.3f} after {config.epochs} epochs")
     return accuracy
 
