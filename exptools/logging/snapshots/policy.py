@@ -103,8 +103,8 @@ class Policy:
         stay = [*current[-self.keep :], *(e for e in current if e.milestone or self._is_foreign(e))]
         if self.mode == "best":
             stay += self.ranked(current)[: self.k]
-        paths = {e.path for e in stay}
-        return [e for e in taken if e.path not in paths]
+        names = {e.name for e in stay}
+        return [e for e in taken if e.name not in names]
 
     def ranked(self, taken: Sequence[Entry]) -> list[Entry]:
         """Those that have a value of the metric, the best first, of equal ones the earlier."""
