@@ -120,6 +120,19 @@ def test_at_most_one_in_so_many_seconds(tmp_path: Path, monkeypatch: pytest.Monk
     assert [step for step, is_taken in enumerate(taken) if is_taken] == [0, 4, 8, 12, 16, 20, 24]
 
 
+def test_a_step_of_the_gap_that_came_too_soon_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path, Policy.of({"mode": "last+gap", "gap": 10, "every_s": 10}))
+    now = 1e9
+    monkeypatch.setattr(time, "time", lambda: now)
+    for step in range(38):
+        store.save(step, 0)
+        now += 3
+
+    assert kept(tmp_path) == [0, 12, 20, 32, 36]  # 9, 19 and 29 were not taken
+
+
 def test_a_clock_that_is_set_back_does_not_stop_the_snapshots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
