@@ -170,6 +170,29 @@ def test_equal_values_the_earlier_is_the_better_one_and_nan_has_no_rank(tmp_path
     assert best.state == 1
 
 
+def test_a_metric_without_a_value_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path, Policy("best", metric="val/acc", goal="max"))
+    for step in (5, 6):
+        store.save(step, 0)
+
+    assert capsys.readouterr().err == (
+        "exptools: the snapshot of step 5 has no rank among the best: 'val/acc' has no value yet\n"
+    )
+    assert store.best() is None
+
+
+def test_a_store_that_is_closed_holds_nothing(tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    store = Store(tmp_path)
+    for step in range(5):
+        store.save(step, 0)
+    store.latest()
+    store.close()
+    store.close()
+
+    assert len(os.listdir("/dev/fd")) == before
+
+
 def test_what_an_earlier_policy_kept_for_good_stays(tmp_path: Path) -> None:
     Store(tmp_path, Policy("all")).save(1, 0)
     Store(tmp_path, Policy("best", metric="acc", goal="max")).save(2, 0, metric=0.5)

@@ -74,6 +74,7 @@ class Store:
         self._number = 0
         self._offer: _Offer | None = None
         self._trouble: str | None = None
+        self._has_told_of_rank = False
         self._lock = threading.RLock()
         try:
             self._directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | getattr(os, "O_CLOEXEC", 0))
@@ -81,9 +82,11 @@ class Store:
             raise LoggingError(f"snapshots: {run_dir} cannot be opened ({error.strerror})") from None
 
     def close(self) -> None:
-        """Give back what the store holds; it cannot be used any more."""
+        """Give back what the store holds: a file descriptor, and what was offered last."""
         self._offer = None
-        os.close(self._directory)
+        directory, self._directory = self._directory, -1
+        if directory >= 0:
+            os.close(directory)
 
     # --- saving ---------------------------------------------------------------------------------------
 
@@ -162,6 +165,10 @@ class Store:
         """The snapshot that is to be written, still without name and files."""
         value = offer.metric if self.policy.mode == "best" else None
         ranked = value is not None and math.isfinite(value)
+        if self.policy.mode == "best" and value is None and not self._has_told_of_rank:
+            self._has_told_of_rank = True
+            metric = f"{self.policy.metric!r} has no value yet"
+            say(f"the snapshot of step {offer.step} has no rank among the best: {metric}")
         return Entry(
             name="",
             step=offer.step,
