@@ -181,11 +181,13 @@ def test_a_disk_that_fails_at_any_call_stops_nothing(
     assert hidden(run_dir) == []
 
 
+@pytest.mark.parametrize("format", ["pickle", PARTS])
 def test_everything_is_on_the_disk_before_the_step_that_relies_on_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: Any
 ) -> None:
     """After a power cut a disk has what was flushed, and perhaps more: so what is renamed must be flushed."""
     dirty: set[str] = set()  # paths that a power cut may take back
+    clean: set[str] = set()
     broken = []
     real_open, real_mkdir, real_write = os.open, os.mkdir, os.write
     real_fsync, real_rename = os.fsync, os.rename
@@ -210,18 +212,21 @@ def test_everything_is_on_the_disk_before_the_step_that_relies_on_it(
     def flushed(fd: int) -> None:
         real_fsync(fd)
         dirty.discard(path_of(fd))
+        clean.add(path_of(fd))
 
     def renamed(old: Any, new: Any) -> None:
         old, new = str(old), str(new)
         home = os.path.dirname(new)
         if os.path.basename(old).startswith(".saving"):  # it becomes one that counts
             broken.extend(path for path in dirty if path.startswith(old))
+            files = [str(path) for path in Path(old).rglob("*")]  # others than os.open may have made them
+            broken.extend(path for path in files if path not in clean)
         elif os.path.basename(new).startswith(".deleting"):  # one that counted goes
             broken.extend(path for path in dirty if path.startswith(home))
         real_rename(old, new)
         dirty.add(home)
 
-    store = Store(tmp_path)
+    store = Store(tmp_path, format=format)
     for name, call in (
         ("open", opened),
         ("mkdir", made),
@@ -233,7 +238,7 @@ def test_everything_is_on_the_disk_before_the_step_that_relies_on_it(
     store.save(1, 1, rng=True)
     assert dirty == set()
     for step in (2, 3, 3):
-        store.save(step, {"i": step}, rng=True)
+        store.save(step, step, rng=True)
 
     assert broken == []
     assert sorted(os.listdir(tmp_path / "snapshots")) == ["step-000000000002", "step-000000000003"]
@@ -437,6 +442,38 @@ def test_what_another_machine_left_goes_when_it_has_been_quiet_for_an_hour(
     Store(tmp_path).latest()
 
     assert left.exists() == stays
+
+
+def test_what_is_locked_stays_wherever_its_owner_seems_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of another container, whose processes cannot be seen."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (there,) = (tmp_path / "snapshots").iterdir()
+        for path in (*there.iterdir(), there):
+            os.utime(path, (0, 0))
+        monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+        Store(tmp_path).latest()
+        assert there.exists()
+        process.communicate("\n")
+
+
+def test_what_a_living_process_has_not_locked_yet_stays(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    theirs = tmp_path / "snapshots" / f".saving-step-000000000001.{os.getppid()}.0123abcd.{host}"
+    theirs.mkdir(parents=True)
+
+    Store(tmp_path).latest()
+
+    assert theirs.exists()
 
 
 @pytest.mark.parametrize(

@@ -100,12 +100,30 @@ def test_multiples_of_the_gap_are_taken(tmp_path: Path) -> None:
     assert kept(tmp_path) == [0, 1000, 2000, 3000]
 
 
-def test_a_training_that_goes_back_has_the_same_gap(tmp_path: Path) -> None:
+def test_a_gap_that_begins_late(tmp_path: Path) -> None:
     store = Store(tmp_path, Policy.of(10))
-    for step in [*range(30), *range(10, 40)]:
-        store.save(step, step)
+    for step in range(3, 25):
+        store.save(step, 0)
 
-    assert kept(tmp_path) == [0, 9, 19, 29, 39]
+    assert kept(tmp_path) == [9, 19]
+
+
+@pytest.mark.parametrize(
+    ("gap", "first", "second", "stay"),
+    [
+        (10, range(30), range(10, 40), {0: 1, 9: 1, 19: 2, 29: 2, 39: 2}),
+        (1000, range(0, 3500, 300), range(900, 3500, 300), {0: 1, 1200: 2, 2100: 2, 3000: 2}),
+    ],
+)
+def test_a_training_that_goes_back_replaces_what_comes_after(
+    tmp_path: Path, gap: int, first: range, second: range, stay: dict[int, int]
+) -> None:
+    store = Store(tmp_path, Policy.of(gap))
+    for attempt, steps in ((1, first), (2, second)):
+        for step in steps:
+            store.save(step, attempt)
+
+    assert {step: store.at(step).state for step in kept(tmp_path)} == stay
 
 
 def test_at_most_one_in_so_many_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -996,6 +1014,7 @@ def test_somebody_else_may_load_while_snapshots_come_and_go(
             end = time.monotonic() + 3
             while time.monotonic() < end:
                 latest = store.latest()
+                assert latest is not None or not seen
                 if latest is not None:
                     assert latest.state == [latest.state[0]] * 1000
                     assert (latest.step, latest.facts["i"]) == (latest.state[0] % n_steps, latest.state[0])

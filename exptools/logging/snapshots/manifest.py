@@ -74,10 +74,12 @@ def read(path: Path) -> Entry:
         FileNotFoundError: there is no such directory.
         RunDirError: it has no manifest, or not one of exptools.
     """
+    inode = os.lstat(path).st_ino
     try:
         fields = rundir.read_json(path / NAME)
     except FileNotFoundError:
-        os.lstat(path)  # gone altogether: another process has thrown it away
+        if os.lstat(path).st_ino != inode:  # the process that saves has just put another in its place
+            return read(path)
         raise RunDirError(f"{path}: {NAME} is missing") from None
     try:
         values = {name: fields[name] for name in _TYPES}  # a later version may say more

@@ -93,7 +93,7 @@ class Policy:
             return True
         # Steps that are not consecutive may jump over the one that is due: then it is the first one after.
         return stretch != 0 and not any(
-            e.milestone and e.step <= step and (e.step + 1) // self.gap == stretch for e in reversed(taken)
+            e.milestone and e.step < step and (e.step + 1) // self.gap == stretch for e in reversed(taken)
         )
 
     def surplus(self, taken: Sequence[Entry]) -> list[Entry]:

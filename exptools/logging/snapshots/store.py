@@ -305,6 +305,7 @@ class Store:
 
         Raises:
             LoggingError: snapshots/, or a snapshot that is going to be loaded, is not this user's own.
+            Gone: one that is going to be loaded went while they were looked at.
             OSError: the directory cannot be read.
         """
         home = self._home()
@@ -320,7 +321,8 @@ class Store:
                     manifest.check_owner(path)
                     found.append(manifest.read(path))
                 except FileNotFoundError:
-                    continue  # just thrown away, by the process that saves
+                    if to_load:  # the process that saves has just thrown it away
+                        raise loading.Gone from None
                 except LoggingError:
                     if to_load:
                         raise
