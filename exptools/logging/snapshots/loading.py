@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from exptools import rundir
-from exptools.errors import LoggingError
+from exptools.errors import LoggingError, RunDirError
 from exptools.lifecycle import one_line
 from exptools.logging.snapshots import formats, generators, manifest
 from exptools.logging.snapshots.formats import Format
@@ -32,64 +33,66 @@ class Snapshot:
 
 
 class Gone(Exception):
-    """The snapshot was thrown away meanwhile, by the process that saves."""
+    """The process that saves has thrown the snapshot away meanwhile, or put another in its place."""
 
 
-def damage(entry: Entry) -> str | None:
-    """What is wrong with the files of a snapshot, in one line; None if they are as they were saved.
+def damage(path: Path, entry: Entry) -> str | None:
+    """What is wrong with the snapshot in `path`, in one line; None if it is as it was saved.
 
     Raises:
-        LoggingError: they may have been put there by somebody else.
-        Gone: there are none any more.
+        LoggingError: something there may be somebody else's.
+        Gone: it is not there any more.
     """
     try:
-        for _ in manifest.tree(entry.path):
+        for _ in manifest.tree(path):
             pass  # it looks at the owner of each
-        found = manifest.damage(entry)
+        found = manifest.damage(path, entry)
     except OSError as error:
         found = f"it cannot be read ({error.strerror}: {error.filename})"
-    if found is not None and not entry.path.exists():
-        raise Gone
+    if found is not None:
+        _must_be_there(path, entry)
     return found
 
 
-def load(entry: Entry, format: Format, *, restore_rng: bool) -> Snapshot:
-    """The snapshot, whose files are whole.
+def load(path: Path, entry: Entry, format: Format, *, restore_rng: bool) -> Snapshot:
+    """The snapshot in `path`, whose files are whole.
 
     Raises:
         LoggingError: the format cannot load it.
         Gone: it is not there any more.
     """
     try:
-        state = formats.load(format, entry.path)
+        state = formats.load(format, path)
+        states = rundir.read_json(path / GENERATORS) if restore_rng and GENERATORS in entry.files else None
     except Exception as error:
-        if not entry.path.exists():
-            raise Gone from None
+        _must_be_there(path, entry)
         raise LoggingError(
-            f"{entry.path}: its files are as they were saved, but {format.name} cannot load them "
+            f"{path}: its files are as they were saved, but {format.name} cannot load them "
             f"({one_line(error)}); load it with the code and libraries that saved it, or move that directory "
             "away to go on from the snapshot before it"
         ) from error
-    if restore_rng:
-        _restore_generators(entry)
-    return Snapshot(entry.step, state, entry.path, entry.facts, entry.time)
+    _must_be_there(path, entry)
+    if states is not None:
+        generators.restore(states)
+    elif restore_rng:
+        say(f"{path} was saved without the random generators; they are left as they are")
+    return Snapshot(entry.step, state, path, entry.facts, entry.time)
 
 
-def check_format(entry: Entry, format: Format) -> None:
-    """Refuse a snapshot that was saved by another format.
+def _must_be_there(path: Path, entry: Entry) -> None:
+    with contextlib.suppress(FileNotFoundError, RunDirError):
+        now = manifest.read(path)
+        if (now.number, now.time, now.files) == (entry.number, entry.time, entry.files):
+            return
+    raise Gone
+
+
+def check_format(path: Path, entry: Entry, format: Format) -> None:
+    """Refuse the snapshot in `path` if it was saved by another format.
 
     Raises:
         LoggingError: it was.
     """
     if entry.format != format.name:
         how = "that pair of functions" if entry.format == "functions" else f"format {entry.format}"
-        raise LoggingError(
-            f"{entry.path} was saved by {entry.format}, not by {format.name}; to load it give {how}"
-        )
-
-
-def _restore_generators(entry: Entry) -> None:
-    if GENERATORS not in entry.files:
-        say(f"{entry.path} was saved without the random generators; they are left as they are")
-        return
-    generators.restore(rundir.read_json(entry.path / GENERATORS))
+        raise LoggingError(f"{path} was saved by {entry.format}, not by {format.name}; to load it give {how}")

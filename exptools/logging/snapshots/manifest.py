@@ -29,13 +29,14 @@ class FileFacts:
 class Entry:
     """A snapshot on the disk, as its manifest describes it.
 
-    number: counts the commits of a run from 1: the newest has the largest, whatever its step.
+    name: of its directory. number: counts the commits of a run from 1: the newest has the largest, whatever
+    its step.
     time: seconds since the epoch. milestone: it is kept for good. metric, value: what mode best ranks it by.
-    format: how its state is stored. files: by their paths below `path`. facts: of whoever saved it, plain
+    format: how its state is stored. files: by their paths in its directory. facts: of whoever saved it, plain
     JSON.
     """
 
-    path: Path
+    name: str
     step: int
     number: int
     time: float
@@ -50,7 +51,7 @@ class Entry:
 def encoded(entry: Entry) -> bytes:
     """The content of its manifest.json."""
     fields = dataclasses.asdict(entry)
-    del fields["path"]
+    del fields["name"]
     return rundir.as_json(fields)
 
 
@@ -73,10 +74,12 @@ def read(path: Path) -> Entry:
         FileNotFoundError: there is no such directory.
         RunDirError: it has no manifest, or not one of exptools.
     """
+    inode = os.lstat(path).st_ino
     try:
         fields = rundir.read_json(path / NAME)
     except FileNotFoundError:
-        os.lstat(path)  # gone altogether: another process has thrown it away
+        if os.lstat(path).st_ino != inode:  # the process that saves has just put another in its place
+            return read(path)
         raise RunDirError(f"{path}: {NAME} is missing") from None
     try:
         values = {name: fields[name] for name in _TYPES}  # a later version may say more
@@ -84,7 +87,7 @@ def read(path: Path) -> Entry:
             if not isinstance(value, _TYPES[name]) or (isinstance(value, bool) and name != "milestone"):
                 raise TypeError(f"{name} is {value!r}")
         values["files"] = {_inside(name): FileFacts(**facts) for name, facts in fields["files"].items()}
-        return Entry(path=path, **values)
+        return Entry(name=path.name, **values)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirError(f"{path / NAME}: not a manifest that exptools wrote ({error})") from None
 
@@ -97,9 +100,9 @@ def _inside(name: str) -> str:
     return name
 
 
-def damage(entry: Entry) -> str | None:
-    """What is wrong with the files of a snapshot, in one line; None if they are as the manifest says."""
-    found = (_damage_of_file(entry.path / name, facts) for name, facts in entry.files.items())
+def damage(path: Path, entry: Entry) -> str | None:
+    """What is wrong with the files of the snapshot in `path`, in one line; None if they are as saved."""
+    found = (_damage_of_file(path / name, facts) for name, facts in entry.files.items())
     return next(filter(None, found), None)
 
 

@@ -93,7 +93,7 @@ class Policy:
             return True
         # Steps that are not consecutive may jump over the one that is due: then it is the first one after.
         return stretch != 0 and not any(
-            e.milestone and e.step <= step and (e.step + 1) // self.gap == stretch for e in reversed(taken)
+            e.milestone and e.step < step and (e.step + 1) // self.gap == stretch for e in reversed(taken)
         )
 
     def surplus(self, taken: Sequence[Entry]) -> list[Entry]:
@@ -103,8 +103,8 @@ class Policy:
         stay = [*current[-self.keep :], *(e for e in current if e.milestone or self._is_foreign(e))]
         if self.mode == "best":
             stay += self.ranked(current)[: self.k]
-        paths = {e.path for e in stay}
-        return [e for e in taken if e.path not in paths]
+        names = {e.name for e in stay}
+        return [e for e in taken if e.name not in names]
 
     def ranked(self, taken: Sequence[Entry]) -> list[Entry]:
         """Those that have a value of the metric, the best first, of equal ones the earlier."""

@@ -29,7 +29,7 @@ DIRECTORY = "snapshots"  # in a run directory
 
 _NAME = re.compile(r"step-+\d+(\.\d+)?")
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
-_ATTEMPTS = 5  # to load one, while another process saves and throws away
+_ATTEMPTS = 20  # to load one, while another process saves and throws away
 
 
 Facts = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
@@ -78,6 +78,7 @@ class Store:
         self._number = 0
         self._offer: _Offer | None = None
         self._trouble: str | None = None
+        self._has_told_of_rank = False
         self._lock = threading.RLock()
         try:
             self._directory = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | getattr(os, "O_CLOEXEC", 0))
@@ -85,9 +86,11 @@ class Store:
             raise LoggingError(f"snapshots: {run_dir} cannot be opened ({error.strerror})") from None
 
     def close(self) -> None:
-        """Give back what the store holds; it cannot be used any more."""
+        """Give back what the store holds: a file descriptor, and what was offered last."""
         self._offer = None
-        os.close(self._directory)
+        directory, self._directory = self._directory, -1
+        if directory >= 0:
+            os.close(directory)
 
     # --- saving ---------------------------------------------------------------------------------------
 
@@ -149,24 +152,29 @@ class Store:
         before = taken[-1].step if taken else None
         state = offer.state() if isinstance(offer.state, _FUNCTIONS) else offer.state
         states = generators.captured() if offer.rng else None  # after the state, which may draw numbers
+        home = self._home()
         try:
-            entry = writing.write(self._home(), self._described(offer, facts), self._format, state, states)
+            entry = writing.write(home, self._described(offer, facts), self._format, state, states)
             taken.append(entry)
             self._number = entry.number
-            disk.sync(self._home())
+            disk.sync(home)
         except OSError as error:
             self._complain(offer.step, before, error)
             return None
         self._offer = None
-        self._thin_out(taken)
-        return taken[-1].path
+        self._thin_out(home, taken)
+        return home / taken[-1].name
 
     def _described(self, offer: _Offer, facts: Facts) -> Entry:
-        """The snapshot that is to be written, still without path and files."""
+        """The snapshot that is to be written, still without name and files."""
         value = offer.metric if self.policy.mode == "best" else None
         ranked = value is not None and math.isfinite(value)
+        if self.policy.mode == "best" and value is None and not self._has_told_of_rank:
+            self._has_told_of_rank = True
+            metric = f"{self.policy.metric!r} has no value yet"
+            say(f"the snapshot of step {offer.step} has no rank among the best: {metric}")
         return Entry(
-            path=Path(),
+            name="",
             step=offer.step,
             number=self._number + 1,
             time=time.time(),
@@ -178,14 +186,14 @@ class Store:
             facts=facts() if callable(facts) else facts,
         )
 
-    def _thin_out(self, taken: list[Entry]) -> None:
+    def _thin_out(self, home: Path, taken: list[Entry]) -> None:
         """Remove what the policy does not keep, now that the last of `taken` is on the disk."""
         try:
             for entry in self.policy.surplus(taken):
                 taken.remove(entry)
                 with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
-                    disk.discard(entry.path)
-            taken[-1] = writing.tidy_name(taken[-1])
+                    disk.discard(home / entry.name)
+            taken[-1] = writing.tidy_name(home, taken[-1])
         except OSError as error:
             self._say_trouble(
                 error, f"an old snapshot cannot be removed ({error.strerror}: {error.filename})"
@@ -271,11 +279,12 @@ class Store:
 
     def _first_whole(self, candidates: list[Entry], restore_rng: bool) -> Snapshot | None:
         for entry in candidates:
-            wrong = loading.damage(entry)
+            path = self._home() / entry.name
+            wrong = loading.damage(path, entry)
             if wrong is None:
-                loading.check_format(entry, self._format)
-                return loading.load(entry, self._format, restore_rng=restore_rng)
-            self._pass_over(entry.path, f"{entry.path}: {wrong}")
+                loading.check_format(path, entry, self._format)
+                return loading.load(path, entry, self._format, restore_rng=restore_rng)
+            self._pass_over(path, f"{path}: {wrong}")
             self._known().remove(entry)  # it must not count as one of those that are kept
         return None
 
@@ -317,6 +326,7 @@ class Store:
 
         Raises:
             LoggingError: snapshots/, or a snapshot that is going to be loaded, is not this user's own.
+            Gone: one that is going to be loaded went while they were looked at.
             OSError: the directory cannot be read.
         """
         home = self._home()
@@ -332,7 +342,8 @@ class Store:
                     manifest.check_owner(path)
                     found.append(manifest.read(path))
                 except FileNotFoundError:
-                    continue  # just thrown away, by the process that saves
+                    if to_load:  # the process that saves has just thrown it away
+                        raise loading.Gone from None
                 except LoggingError:
                     if to_load:
                         raise

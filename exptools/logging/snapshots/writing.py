@@ -29,7 +29,7 @@ def name_of(step: int) -> str:
 
 
 def write(home: Path, entry: Entry, format: Format, state: Any, generators: dict[str, Any] | None) -> Entry:
-    """Put a snapshot into the directory `home`, which is made; gives back `entry` with its path and files.
+    """Put a snapshot into the directory `home`, which is made; gives back `entry` with its name and files.
 
     Until it has its name nobody sees it. That name is on the disk after disk.sync(home).
 
@@ -50,16 +50,16 @@ def write(home: Path, entry: Entry, format: Format, state: Any, generators: dict
         with disk.new_file(hidden / manifest.NAME) as file:
             file.write(manifest.encoded(entry))
         disk.sync(hidden)
-        return dataclasses.replace(entry, path=disk.publish(hidden, name_of(entry.step)))
+        return dataclasses.replace(entry, name=disk.publish(hidden, name_of(entry.step)).name)
 
 
-def tidy_name(entry: Entry) -> Entry:
+def tidy_name(home: Path, entry: Entry) -> Entry:
     """Give a snapshot that has taken the place of another of its step the plain name, now that it is free."""
-    plain = entry.path.with_name(name_of(entry.step))
-    if entry.path == plain or plain.exists():
+    plain = name_of(entry.step)
+    if entry.name == plain or (home / plain).exists():
         return entry
-    os.rename(entry.path, plain)
-    return dataclasses.replace(entry, path=plain)
+    os.rename(home / entry.name, home / plain)
+    return dataclasses.replace(entry, name=plain)
 
 
 def _write_state(directory: Path, step: int, format: Format, state: Any) -> dict[str, FileFacts]:
