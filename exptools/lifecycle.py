@@ -190,7 +190,8 @@ class Lifecycle:
 class _Stop:
     """What was asked of this process by a signal.
 
-    polled: the run asks for it, so a first signal leaves the end to the run. reason: the signal's name. seen: the run
+    polled: the run asks for it, so a first signal leaves the end to the run. reason: the signal's name.
+    seen: the run
     has been told.
     """
 
@@ -205,7 +206,8 @@ _stop = _Stop()
 def should_stop() -> bool:
     """Whether a signal asks the run to save and end. Who asks once is trusted to ask again.
 
-    SIGTERM, SIGUSR1 and SIGUSR2 are such signals; a second SIGTERM ends the process as it would without exptools.
+    SIGTERM, SIGUSR1 and SIGUSR2 are such signals; a second SIGTERM ends the process as it would without
+    exptools.
     """
     _stop.polled = True
     _stop.seen = _stop.reason is not None
@@ -258,7 +260,8 @@ class _Hooks:
                 signal.signal(number, signal.SIG_DFL)
 
     def die(self, number: int) -> None:
-        """End all runs, and the process by this signal: as it would without exptools, only with closed files."""
+        """End all runs, and the process by this signal: as it would without exptools, only with closed
+        files."""
         self._end_all(by_signal(number))
         os.kill(os.getpid(), number)
 

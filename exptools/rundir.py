@@ -124,7 +124,8 @@ class Status:
 
 @functools.cache
 def pid_space() -> str:
-    """The boot of this machine and the namespace of pids that this process is in; "" where that is not known."""
+    """The boot of this machine and the namespace of pids that this process is in; "" where that is not
+    known."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"

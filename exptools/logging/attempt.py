@@ -16,10 +16,12 @@ Saved = tuple[int, Mapping[str, Any]]  # the step of a snapshot, and where the f
 class Attempt:
     """Of earlier attempts stays what this one does not measure again, so that every curve is one clean line.
 
-    If it goes on from a snapshot, that is what had been written at the snapshot; else what has a smaller step than
+    If it goes on from a snapshot, that is what had been written at the snapshot; else what has a smaller
+    step than
     the first measurement of this attempt. The rest goes to `.orphaned/attempt-N/`.
 
-    A run that measures before it has loaded a snapshot is taken for one that goes on from the newest. If it then
+    A run that measures before it has loaded a snapshot is taken for one that goes on from the newest. If it
+    then
     saves one without having loaded any, it has begun anew after all.
     """
 
@@ -50,7 +52,8 @@ class Attempt:
     def cut(self, name: str, step: int, position: Any = None) -> Cut:
         """What stays of the file of that name.
 
-        step: of the first measurement that is for it. position: where this attempt itself has closed it before.
+        step: of the first measurement that is for it. position: where this attempt itself has closed it
+        before.
         """
         before = step if self._before_step is None else self._before_step
         return Cut(self._aside, before, position or self._positions.get(name))
@@ -85,6 +88,6 @@ class Attempt:
     def _tell(self, step: int) -> None:
         if self._aside.exists():
             say(
-                f"{self._run_dir}: attempt {self.number} begins at step {step:,}; what was measured from there on "
+                f"{self._run_dir}: attempt {self.number} begins at step {step:,}; what was measured from there on "  # noqa: E501
                 f"before is kept in {self._aside.relative_to(self._run_dir)}"
             )

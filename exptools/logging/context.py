@@ -140,7 +140,8 @@ def begin_life(
     refresh: bool = False,
     advice: str = "choose another directory, begin anew by refresh=True, go on by resume='always'",
 ) -> Lifecycle:
-    """Create `run_dir` and begin the life of a run in it: a new one, or the next attempt of one that has ended.
+    """Create `run_dir` and begin the life of a run in it: a new one, or the next attempt of one that has
+    ended.
 
     advice: what to do if it is in use.
 
@@ -247,7 +248,7 @@ def write_variant(run_dir: Path, variant: dict[str, Any]) -> None:
     if isinstance(before, dict) and before != json.loads(rundir.as_json(variant)):
         keys = [key for key in {**before, **variant} if before.get(key) != variant.get(key)]
         say(
-            f"{run_dir}: this attempt has another config than the one before: {', '.join(map(str, keys))} differ"
+            f"{run_dir}: this attempt has another config than the one before: {', '.join(map(str, keys))} differ"  # noqa: E501
         )
     rundir.write_json(path, variant)
 

@@ -22,7 +22,7 @@ from exptools.say import say, say_once
 
 _HOW_TO_OPEN = (
     "the logger is not open, so {what} would be lost. Open it by the default `exptools` in the defaults list "
-    "of your Hydra app, or by `with logger_context(log_dir, run_id, name, config):`; or say `logger.disable()` "
+    "of your Hydra app, or by `with logger_context(log_dir, run_id, name, config):`; or say `logger.disable()` "  # noqa: E501
     "if nothing shall be recorded"
 )
 _IN_A_CHILD = (
@@ -47,7 +47,8 @@ class Core:
 
     Scalars of one step make a row. A row closes when the step changes, when one of its tags is logged
     again, at `dump` and every second; nothing is merged, dropped or rounded. All methods may be called from
-    any thread, and from signal handlers. Prefixes, and the step inside `step()`, belong to the thread or asyncio
+    any thread, and from signal handlers. Prefixes, and the step inside `step()`, belong to the thread or
+    asyncio
     task that set them; the step that is used where none is given is otherwise one for all of them.
     """
 
@@ -187,7 +188,8 @@ class Core:
     def log_params(self, params: Any, filename: str = "params.json") -> None:
         """Write a config or any other mapping into the run directory as JSON, atomically.
 
-        params: a mapping, dataclass, argparse.Namespace or OmegaConf config. The config with which the logger was
+        params: a mapping, dataclass, argparse.Namespace or OmegaConf config. The config with which the
+        logger was
         opened is in variant_config.json already.
 
         Raises:
@@ -212,7 +214,8 @@ class Core:
             yield
 
     def push_prefix(self, prefix: str, *kinds: str) -> None:
-        """Put `prefix` in front until `pop_prefix` is called for the same kinds in the same thread or task."""
+        """Put `prefix` in front until `pop_prefix` is called for the same kinds in the same thread or
+        task."""
         self._place.push(prefix, _known(kinds))
 
     def pop_prefix(self, *kinds: str) -> None:
@@ -243,7 +246,8 @@ class Core:
             yield
 
     def dump(self) -> None:
-        """The end of an iteration: close the row, write all, print the table, and count the step up by one."""
+        """The end of an iteration: close the row, write all, print the table, and count the step up by
+        one."""
         self.dump_scalar()
         if self._spool is not None:
             self._step += 1
@@ -251,7 +255,8 @@ class Core:
     def dump_scalar(self, filename: str | None = None) -> None:
         """Close the open row, return when the writers have all, and print the table of the last values.
 
-        The table comes at most every so many seconds (`console_every_s`). filename: close the row of this additional
+        The table comes at most every so many seconds (`console_every_s`). filename: close the row of this
+        additional
         output; then nothing is printed.
         """
         spool = self._spool
@@ -275,10 +280,13 @@ class Core:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the run is asked to save and end: SIGTERM, SIGUSR1 or SIGUSR2 came (preemption, a time limit).
+        """Whether the run is asked to save and end: SIGTERM, SIGUSR1 or SIGUSR2 came (preemption, a time
+        limit).
 
-        A loop that asks is trusted to end soon: the signal itself ends it no more. It saves a snapshot and leaves by
-        `sys.exit(EXIT_PREEMPTED)` (75), or just returns; the run's state is PREEMPTED. A second SIGTERM ends it at once.
+        A loop that asks is trusted to end soon: the signal itself ends it no more. It saves a snapshot and
+        leaves by
+        `sys.exit(EXIT_PREEMPTED)` (75), or just returns; the run's state is PREEMPTED. A second SIGTERM
+        ends it at once.
         """
         return lifecycle.should_stop()
 

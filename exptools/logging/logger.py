@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class Logger(Aliases):
     """Records what a run says into its directory.
 
-    The one that all layers of a program share is `exptools.logging.logger`, opened by the Hydra callback or by
-    `logger_context`. Another one is made by hand: `with Logger("runs/other") as other: other.log_scalar(...)`.
+    The one that all layers of a program share is `exptools.logging.logger`, opened by the Hydra callback or
+    by
+    `logger_context`. Another one is made by hand: `with Logger("runs/other") as other:
+    other.log_scalar(...)`.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Logger(Aliases):
         """
         if self.run_dir is None or self.is_open:
             raise LoggingError(
-                "child_context() is for a forked child of the process that records the run; a process that was "
+                "child_context() is for a forked child of the process that records the run; a process that was "  # noqa: E501
                 "started anew records by logger_context(log_dir, run_id, name)"
             )
         from exptools.logging.context import Session

@@ -103,7 +103,8 @@ class Outputs(Core):
     def tee_stdout(self, filename: str = rundir.STDOUT) -> Iterator[None]:
         """Write what the program prints inside the block into a file of the run as well.
 
-        Jobs that exptools launched have all of their output, that of C libraries too, in stdout.log already: there
+        Jobs that exptools launched have all of their output, that of C libraries too, in stdout.log
+        already: there
         nothing is done for that file.
         """
         if self._is_shut("tee_stdout()"):

@@ -33,17 +33,21 @@ class Resumable(Core):
         metric: float | None = None,
         force: bool = False,
     ) -> Path | None:
-        """Save the state of the training if a snapshot of this step is wanted; returns its directory, else None.
+        """Save the state of the training if a snapshot of this step is wanted; returns its directory, else
+        None.
 
-        What was logged before belongs to it: an attempt that goes on from it has one clean curve. When the run should
+        What was logged before belongs to it: an attempt that goes on from it has one clean curve. When the
+        run should
         stop, it is saved in any case.
 
         Args:
             step: of the training, an int64; need not be monotone.
-            state: what the format takes (pickle: nearly everything); or a function without arguments that gives it,
+            state: what the format takes (pickle: nearly everything); or a function without arguments that
+            gives it,
                 called only if a snapshot is taken. Such a function is called
                 once more if an exception or a preemption ends the run, for what was not saved.
-            metric: by which mode "best" ranks it; None: the last value of the tag that is `metric` of the settings.
+            metric: by which mode "best" ranks it; None: the last value of the tag that is `metric` of the
+            settings.
             force: save it whatever the mode, unless that is "none".
 
         Raises:
@@ -68,12 +72,15 @@ class Resumable(Core):
     def load_snapshot(self, step: int | None = None, best: bool = False) -> Snapshot | None:
         """The newest whole snapshot of this run, None if there is none: `.step` and `.state`.
 
-        In a further attempt, before the first measurement: the files are cut back to where they were when it was saved,
-        and the step that is used where none is given is again that of then. What is cut goes to `.orphaned/`. If the
+        In a further attempt, before the first measurement: the files are cut back to where they were when
+        it was saved,
+        and the step that is used where none is given is again that of then. What is cut goes to
+        `.orphaned/`. If the
         random generators were saved, they go on.
 
         Args:
-            step: that of another one. best: the one with the best metric, to be looked at; nothing is cut for it.
+            step: that of another one. best: the one with the best metric, to be looked at; nothing is cut
+            for it.
 
         Raises:
             LoggingError: the logger is not open; there is none of that step; or it cannot be loaded.
@@ -107,7 +114,8 @@ class Resumable(Core):
         return Policy("none") if store is None else store.policy
 
     def set_snapshots(self, **changes: Any) -> None:
-        """Change which snapshots are taken and kept. changes: fields of Policy; mode may be a number: the gap.
+        """Change which snapshots are taken and kept. changes: fields of Policy; mode may be a number: the
+        gap.
 
         Raises:
             LoggingError: the logger is not open, or a value is wrong.

@@ -22,10 +22,12 @@ _NOT_OF_THE_POLICY = ("format", "rng")
 class Settings:
     """How a run is recorded.
 
-    writers: names of what is written: csv, tensorboard, text, media, console, jsonl, and what other packages add.
+    writers: names of what is written: csv, tensorboard, text, media, console, jsonl, and what other
+    packages add.
     exclude: of a writer's name, globs of the tags that it does not get.
     console_every_s: seconds between two tables on the terminal.
-    on_write_error: "continue": what cannot be written waits in memory up to a bound; "stop": the next use raises.
+    on_write_error: "continue": what cannot be written waits in memory up to a bound; "stop": the next use
+    raises.
     ranks: "zero": of a distributed training only rank 0 records; "all": the others do into rank_N/.
     resume: "auto": a directory whose run has ended without completing is gone on with; "always": one that has
     completed, too; "never".

@@ -19,7 +19,8 @@ from exptools.logging.writers.base import Media, Record, Text, Writer
 from exptools.say import say
 
 FLUSH_S = 1.0
-# What may wait for the writers: more, and who logs waits for them; if they do not come on, what is more is lost.
+# What may wait for the writers: more, and who logs waits for them; if they do not come on, what is more is
+# lost.
 MOST_SCALARS = 200_000
 MOST_MEDIA_BYTES = 2**28
 MOST_SCALARS_OF_A_STUCK_DISK = 2_000_000
@@ -51,7 +52,8 @@ class Spool:
         """exclude: of a writer's name, globs of the tags that it does not get.
 
         attempt: what becomes of what earlier attempts of the run measured.
-        keep_last: `last` can be asked. stop_on_failure: a writer that fails makes every later use of the logger raise.
+        keep_last: `last` can be asked. stop_on_failure: a writer that fails makes every later use of the
+        logger raise.
         """
         self.scalars: list[Scalar] = []
         self.elsewhere: list[tuple[str, Scalar]] = []  # for additional outputs
@@ -150,7 +152,8 @@ class Spool:
             outlet.exclude(frozenset(tags))
 
     def expect_output(self, filename: str, takes: str) -> None:
-        """Raises LoggingError unless there is an additional output of that name for that ("scalar" or "text")."""
+        """Raises LoggingError unless there is an additional output of that name for that ("scalar" or
+        "text")."""
         if filename not in self._outputs or self._outputs[filename].takes != takes:
             there = (
                 ", ".join(repr(name) for name, one in self._outputs.items() if one.takes == takes) or "none"
@@ -220,7 +223,8 @@ class Spool:
         return {**self._closed, **(written or {})}
 
     def go_on_from(self, step: int, positions: Mapping[str, Any]) -> None:
-        """The run goes on from a snapshot: cut the files back to where they were then, before anything is written.
+        """The run goes on from a snapshot: cut the files back to where they were then, before anything is
+        written.
 
         Once this attempt has written measurements nothing is cut.
 

@@ -13,7 +13,8 @@ from exptools.logging.writers.appendfile import AppendFile
 
 
 class Tee:
-    """Inside the block sys.stdout writes to a file, too. What is printed there is never lost by that file's disk."""
+    """Inside the block sys.stdout writes to a file, too. What is printed there is never lost by that file's
+    disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

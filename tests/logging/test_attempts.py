@@ -126,7 +126,7 @@ def test_a_run_that_has_completed_is_refused(tmp_path: Path) -> None:
         pass
 
     assert str(raised.value) == (
-        f"{tmp_path}/logs/run_0 already holds a run (COMPLETED, progress.csv); choose another directory, begin "
+        f"{tmp_path}/logs/run_0 already holds a run (COMPLETED, progress.csv); choose another directory, begin "  # noqa: E501
         "anew by refresh=True, go on by resume='always', or move that one away"
     )
 

@@ -92,7 +92,7 @@ def test_a_directory_that_holds_a_run_is_refused_and_left_alone(tmp_path: Path) 
 
     assert str(error.value) == (
         f"{tmp_path / 'run_0'} already holds a run (COMPLETED, progress.csv); "
-        "choose another directory, begin anew by refresh=True, go on by resume='always', or move that one away"
+        "choose another directory, begin anew by refresh=True, go on by resume='always', or move that one away"  # noqa: E501
     )
     assert {p.name: p.read_bytes() for p in (tmp_path / "run_0").iterdir()} == before
 

@@ -1,4 +1,5 @@
-"""The writers beside csv, tensorboard and text; which are chosen, what they do not get, and when they fail."""
+"""The writers beside csv, tensorboard and text; which are chosen, what they do not get, and when they
+fail."""
 
 from __future__ import annotations
 

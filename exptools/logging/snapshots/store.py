@@ -111,7 +111,8 @@ class Store:
             state: what the format takes; or a function (a method or partial too) without arguments that gives
                 it, called only if a snapshot is taken. Another object that can be called, such as a torch
                 module, is a state.
-            facts: plain JSON, given back with the state; or a function that gives it, called with the state's.
+            facts: plain JSON, given back with the state; or a function that gives it, called with the
+            state's.
             metric: the value by which mode best ranks this snapshot; without a finite one it has no rank.
             force: take it whatever the policy says, unless its mode is none.
             rng: keep the state of the global random generators too.
@@ -293,7 +294,8 @@ class Store:
         say(f"{wrong}; this snapshot is damaged and passed over")
 
     def newest(self) -> Entry | None:
-        """What is known of the snapshot that was saved last, without loading its state; None if there is none.
+        """What is known of the snapshot that was saved last, without loading its state; None if there is
+        none.
 
         Raises:
             LoggingError: snapshots/ is not this user's own.

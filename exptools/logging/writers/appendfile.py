@@ -22,7 +22,8 @@ class AppendFile:
 
     The file is made with the first bytes, and again if somebody deletes it. It is found by its directory's
     file descriptor, so the directory may be renamed and the process may change its own. A failing write (full
-    disk, quota) is said once on stderr; the bytes wait in memory, up to MOST_WAITING_BYTES, and are tried again with
+    disk, quota) is said once on stderr; the bytes wait in memory, up to MOST_WAITING_BYTES, and are tried
+    again with
     the next ones. What does not find room there is lost, which is said at once and counted.
     """
 
@@ -60,7 +61,7 @@ class AppendFile:
             self._lost += n
             most = memory(MOST_WAITING_BYTES)
             self._say_once(
-                f"{self.path} could not be written for so long that {most} wait in memory, the most that may; "
+                f"{self.path} could not be written for so long that {most} wait in memory, the most that may; "  # noqa: E501
                 "what is logged from now on is LOST until there is room"
             )
         elif data:

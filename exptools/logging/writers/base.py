@@ -56,7 +56,8 @@ Record = Row | Text | Media
 class Cut:
     """What of earlier attempts stays in the run's files; the rest goes to `aside`, where nothing is lost.
 
-    position: what the writer's own `position` said at the snapshot that the run goes on from; None if it goes on
+    position: what the writer's own `position` said at the snapshot that the run goes on from; None if it
+    goes on
     from none, or the writer was not there. before_step: then what has a smaller step stays.
     """
 
@@ -98,6 +99,7 @@ class Writer:
     def cut_back(self, cut: Cut) -> None:
         """Put aside what earlier attempts wrote and this one writes again.
 
-        Called before the first `write`; and once more if the run turns out to begin anew: what was written since
+        Called before the first `write`; and once more if the run turns out to begin anew: what was written
+        since
         then stays.
         """

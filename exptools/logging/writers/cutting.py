@@ -21,7 +21,8 @@ class Counts(NamedTuple):
 
 
 def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes, bool]]) -> Counts:
-    """Leave in `path` its header and the parts that are kept; the others go to a file of that name in `aside`.
+    """Leave in `path` its header and the parts that are kept; the others go to a file of that name in
+    `aside`.
 
     parts: of the file behind its header, in order, each with whether it is kept. The
     file in `aside` is whole before `path` is replaced; a file of which nothing is kept is removed.
@@ -70,7 +71,8 @@ def put_aside(path: Path, aside: Path) -> None:
 
 
 def place_aside(path: Path, aside: Path) -> Path:
-    """A free place for a file in `aside`. TensorBoard looks into hidden directories: it shall not know the name."""
+    """A free place for a file in `aside`. TensorBoard looks into hidden directories: it shall not know the
+    name."""
     path = aside / path.name.replace(rundir.EVENTS_INFIX, "tf_events")
     n, free = 1, path
     while free.exists():
