@@ -7,10 +7,9 @@ A multi-layer perceptron learns the 1,797 digits that scikit-learn ships, by min
 the training loss every step and the test accuracy every epoch. What makes it an exptools application is
 two lines: the default `exptools` in the config's defaults list, and the import of the logger.
 
-It saves a snapshot every epoch, and a run that was killed goes on from the last one when it is started
-again in
-the same directory. Asked to stop by SIGTERM, SIGUSR1 or SIGUSR2, as schedulers do before they take a machine
-away, it saves and exits with code 75.
+It saves a snapshot every epoch, and a run that was killed goes on from the last one when it is started again
+in the same directory. Asked to stop by SIGTERM, SIGUSR1 or SIGUSR2, as schedulers do before they take a
+machine away, it saves and exits with code 75.
 """
 
 from __future__ import annotations

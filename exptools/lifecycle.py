@@ -191,8 +191,7 @@ class _Stop:
     """What was asked of this process by a signal.
 
     polled: the run asks for it, so a first signal leaves the end to the run. reason: the signal's name.
-    seen: the run
-    has been told.
+    seen: the run has been told.
     """
 
     polled: bool = False
@@ -260,8 +259,7 @@ class _Hooks:
                 signal.signal(number, signal.SIG_DFL)
 
     def die(self, number: int) -> None:
-        """End all runs, and the process by this signal: as it would without exptools, only with closed
-        files."""
+        """End all runs, and the process by this signal: as without exptools, only with closed files."""
         self._end_all(by_signal(number))
         os.kill(os.getpid(), number)
 

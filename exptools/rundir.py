@@ -30,6 +30,7 @@ PROGRESS = "progress.csv"
 STDOUT = "stdout.log"
 DEBUG_LOG = "debug.log"
 HYDRA = ".hydra"
+SNAPSHOTS = "snapshots"
 ORPHANED = ".orphaned"  # what earlier attempts measured; hidden, so that no viewer takes it for the run's
 EVENTS_INFIX = "tfevents"
 OWN_EVENTS_SUFFIX = ".exptools"  # an event file that is a view of progress.csv ends so
@@ -124,8 +125,7 @@ class Status:
 
 @functools.cache
 def pid_space() -> str:
-    """The boot of this machine and the namespace of pids that this process is in; "" where that is not
-    known."""
+    """The boot of this machine and the pid namespace of this process; "" where that is not known."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
@@ -241,7 +241,7 @@ def write_atomically(
     """
     path = Path(path)
     directory = Path() if dir_fd is not None else path.parent
-    temporary = directory / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
+    temporary = directory / temporary_name(path.name)
     try:
         fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666, dir_fd=dir_fd)
         with open(fd, "wb") as file:
@@ -254,6 +254,23 @@ def write_atomically(
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=dir_fd)
         raise
+
+
+def temporary_name(name: str) -> str:
+    """A hidden name for what is going to take the place of the file `name` beside it."""
+    return f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def sync(path: Path) -> None:
+    """Return when the disk has the file or, for a directory, its names."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no such thing
+            raise
+    finally:
+        os.close(fd)
 
 
 def _jsonable(value: Any) -> Any:

@@ -16,14 +16,24 @@ def say(text: str) -> None:
             print(f"exptools: {text}", file=sys.stderr, flush=True)
 
 
-_said: set[str] = set()
+class Once:
+    """Says each text once, until it is told to forget."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Say it, if it was not said before."""
+        if text not in self._said:
+            self._said.add(text)
+            say(text)
+
+    def forget(self) -> None:
+        """Let all be news again."""
+        self._said.clear()
 
 
-def say_once(text: str) -> None:
-    """The same, but only once in this process: of what is so in every batch of a sweep."""
-    if text not in _said:
-        _said.add(text)
-        say(text)
+say_once = Once()  # in this process: of what is so in every batch of a sweep
 
 
 @contextlib.contextmanager

@@ -16,13 +16,11 @@ Saved = tuple[int, Mapping[str, Any]]  # the step of a snapshot, and where the f
 class Attempt:
     """Of earlier attempts stays what this one does not measure again, so that every curve is one clean line.
 
-    If it goes on from a snapshot, that is what had been written at the snapshot; else what has a smaller
-    step than
-    the first measurement of this attempt. The rest goes to `.orphaned/attempt-N/`.
+    If it goes on from a snapshot, that is what had been written at the snapshot; else what has a smaller step
+    than the first measurement of this attempt. The rest goes to `.orphaned/attempt-N/`.
 
     A run that measures before it has loaded a snapshot is taken for one that goes on from the newest. If it
-    then
-    saves one without having loaded any, it has begun anew after all.
+    then saves one without having loaded any, it has begun anew after all.
     """
 
     def __init__(self, run_dir: Path, number: int, newest: Callable[[], Saved | None] = lambda: None) -> None:
@@ -43,11 +41,6 @@ class Attempt:
         attempt = cls(Path(), 1)
         attempt.has_begun = True
         return attempt
-
-    @property
-    def aside(self) -> Path:
-        """Where that goes which is measured again."""
-        return self._aside
 
     def cut(self, name: str, step: int, position: Any = None) -> Cut:
         """What stays of the file of that name.
@@ -88,6 +81,6 @@ class Attempt:
     def _tell(self, step: int) -> None:
         if self._aside.exists():
             say(
-                f"{self._run_dir}: attempt {self.number} begins at step {step:,}; what was measured from there on "  # noqa: E501
-                f"before is kept in {self._aside.relative_to(self._run_dir)}"
+                f"{self._run_dir}: attempt {self.number} begins at step {step:,}; what was measured from "
+                f"there on before is kept in {self._aside.relative_to(self._run_dir)}"
             )

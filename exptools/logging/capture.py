@@ -19,8 +19,7 @@ def capture(logger: Logger | None = None) -> Iterator[Records]:
         assert records.scalars("loss") == [(0, 0.5), (1, 0.4), (2, 0.3)]
 
     The list is complete after the block, and after each `logger.flush()` or `logger.dump()` inside. A run
-    that is
-    open, a prefix and a step are put back at the end. logger: another one.
+    that is open, a prefix and a step are put back at the end. logger: another one.
     """
     from exptools.logging import logger as the_global
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from exptools import lifecycle, rundir
@@ -15,6 +16,7 @@ from exptools.errors import LoggingError, RunDirError
 from exptools.lifecycle import Ending, Lifecycle
 from exptools.logging import ranks
 from exptools.logging.attempt import Attempt
+from exptools.logging.core import told_as_lost
 from exptools.logging.logger import Logger
 from exptools.logging.settings import Settings
 from exptools.logging.tee import Tee
@@ -107,17 +109,23 @@ class Session:
         self._rest.close()
         if isinstance(error, Exception) or how.state is State.PREEMPTED:
             self._logger.save_at_the_end()
-        if self._life is None:
-            self._shut()
-        elif self._owns_life:
+        if self._life is not None and self._owns_life:
             self._life.end(how)
         else:
             self._shut()
 
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(lifecycle.ending(error), error)
+
     def _shut(self) -> str | None:
         if self._logger.is_open:
             lost = self._logger.detach("the logger is closed: the run that it recorded has ended")
-            self._lost = lost and f"data was lost: {lost}"
+            self._lost = told_as_lost(lost)
         return self._lost
 
 
@@ -224,18 +232,11 @@ def logger_context(
     chosen = Settings.of(snapshot_mode=snapshot_mode, **settings)
     variant = {"name": name, "run_ID": run_id, **plain(log_params or {}, "log_params")}
     run_dir = Path(log_dir).expanduser() / _run_name(run_id)
-    session = Session(logger, run_dir, chosen, refresh=refresh)
-    failure: BaseException | None = None
-    try:
+    with Session(logger, run_dir, chosen, refresh=refresh):
         if logger.is_open:
             write_variant(run_dir, variant)
             logger.set_step(itr_i)
         yield logger
-    except BaseException as error:
-        failure = error
-        raise
-    finally:
-        session.close(lifecycle.ending(failure), failure)
 
 
 def write_variant(run_dir: Path, variant: dict[str, Any]) -> None:
@@ -248,7 +249,8 @@ def write_variant(run_dir: Path, variant: dict[str, Any]) -> None:
     if isinstance(before, dict) and before != json.loads(rundir.as_json(variant)):
         keys = [key for key in {**before, **variant} if before.get(key) != variant.get(key)]
         say(
-            f"{run_dir}: this attempt has another config than the one before: {', '.join(map(str, keys))} differ"  # noqa: E501
+            f"{run_dir}: this attempt has another config than the one before: "
+            f"{', '.join(map(str, keys))} differ"
         )
     rundir.write_json(path, variant)
 

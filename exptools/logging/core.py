@@ -22,8 +22,8 @@ from exptools.say import say, say_once
 
 _HOW_TO_OPEN = (
     "the logger is not open, so {what} would be lost. Open it by the default `exptools` in the defaults list "
-    "of your Hydra app, or by `with logger_context(log_dir, run_id, name, config):`; or say `logger.disable()` "  # noqa: E501
-    "if nothing shall be recorded"
+    "of your Hydra app, or by `with logger_context(log_dir, run_id, name, config):`; or say "
+    "`logger.disable()` if nothing shall be recorded"
 )
 _IN_A_CHILD = (
     "the logger is not open in this child process, so {what} would be lost: the run is recorded by its "
@@ -48,8 +48,7 @@ class Core:
     Scalars of one step make a row. A row closes when the step changes, when one of its tags is logged
     again, at `dump` and every second; nothing is merged, dropped or rounded. All methods may be called from
     any thread, and from signal handlers. Prefixes, and the step inside `step()`, belong to the thread or
-    asyncio
-    task that set them; the step that is used where none is given is otherwise one for all of them.
+    asyncio task that set them; the step that is used where none is given is otherwise one for all of them.
     """
 
     def __init__(self) -> None:
@@ -142,7 +141,7 @@ class Core:
 
         An empty batch (or one of NaN alone) records Len 0 and NaN for the rest.
         """
-        if self._is_shut(f"batch '{self._here().scalar}{tag}'"):
+        if self._opened(f"batch '{self._here().scalar}{tag}'") is None:
             return
         if not isinstance(tag, str) or not tag:
             raise _no_tag(tag)
@@ -189,18 +188,18 @@ class Core:
         """Write a config or any other mapping into the run directory as JSON, atomically.
 
         params: a mapping, dataclass, argparse.Namespace or OmegaConf config. The config with which the
-        logger was
-        opened is in variant_config.json already.
+        logger was opened is in variant_config.json already.
 
         Raises:
             ExptoolsError: it cannot be kept as JSON, or filename leaves the run directory.
         """
-        if self._is_shut(f"the parameters of {filename}"):
+        spool = self._opened(f"the parameters of {filename}")
+        if spool is None:
             return
         from exptools import rundir
         from exptools.configs import plain
 
-        rundir.write_json(self._inside(filename), plain(params, "params"))
+        rundir.write_json(spool.path_of(filename), plain(params, "params"))
 
     # --- prefixes -------------------------------------------------------------------------------------
 
@@ -214,8 +213,7 @@ class Core:
             yield
 
     def push_prefix(self, prefix: str, *kinds: str) -> None:
-        """Put `prefix` in front until `pop_prefix` is called for the same kinds in the same thread or
-        task."""
+        """Put `prefix` in front until `pop_prefix` for the same kinds, in the same thread or task."""
         self._place.push(prefix, _known(kinds))
 
     def pop_prefix(self, *kinds: str) -> None:
@@ -236,7 +234,7 @@ class Core:
 
     def set_step(self, step: int) -> None:
         """Set the step that is used where none is given, for all threads."""
-        if not self._is_shut("set_step()"):
+        if self._opened("set_step()") is not None:
             self._step = as_step(step)
 
     @contextlib.contextmanager
@@ -246,8 +244,7 @@ class Core:
             yield
 
     def dump(self) -> None:
-        """The end of an iteration: close the row, write all, print the table, and count the step up by
-        one."""
+        """End an iteration: close the row, write all, print the table, and count the step up by one."""
         self.dump_scalar()
         if self._spool is not None:
             self._step += 1
@@ -256,12 +253,11 @@ class Core:
         """Close the open row, return when the writers have all, and print the table of the last values.
 
         The table comes at most every so many seconds (`console_every_s`). filename: close the row of this
-        additional
-        output; then nothing is printed.
+        additional output; then nothing is printed.
         """
-        spool = self._spool
+        spool = self._opened("dump()")
         if spool is None:
-            return self._refuse("dump()")
+            return
         if filename is not None:
             spool.expect_output(filename, "scalar")
             spool.flush()
@@ -270,8 +266,9 @@ class Core:
 
     def flush(self) -> None:
         """Close the open row and return when the writers have all that was logged before."""
-        if not self._is_shut("flush()"):
-            self._open_spool().flush()
+        spool = self._opened("flush()")
+        if spool is not None:
+            spool.flush()
 
     @property
     def run_dir(self) -> Path | None:
@@ -284,16 +281,10 @@ class Core:
         limit).
 
         A loop that asks is trusted to end soon: the signal itself ends it no more. It saves a snapshot and
-        leaves by
-        `sys.exit(EXIT_PREEMPTED)` (75), or just returns; the run's state is PREEMPTED. A second SIGTERM
-        ends it at once.
+        leaves by `sys.exit(EXIT_PREEMPTED)` (75), or just returns; the run's state is PREEMPTED. A second
+        SIGTERM ends it at once.
         """
         return lifecycle.should_stop()
-
-    @property
-    def should_stop_now(self) -> bool:
-        """As should_stop, for who only looks: it does not count as being told."""
-        return lifecycle.stop_reason() is not None
 
     @property
     def stop_reason(self) -> str | None:
@@ -363,8 +354,7 @@ class Core:
     def lost(self) -> str | None:
         """What could not be recorded so far in one line, None if nothing is lost."""
         spool = self._spool or self._paused
-        lost = None if spool is None else spool.lost()
-        return lost and f"data was lost: {lost}"
+        return told_as_lost(None if spool is None else spool.lost())
 
     def refuse_with(self, reason: str) -> None:
         """Let every use raise with `reason`: the logger could not be opened."""
@@ -401,18 +391,6 @@ class Core:
             self._paused = spool
         else:
             self._spool = spool
-
-    def _open_spool(self) -> Spool:
-        assert self._spool is not None
-        return self._spool
-
-    def _inside(self, filename: str) -> str:
-        """The path of a file of the run.
-
-        Raises:
-            LoggingError: the run has no directory, or the file is not inside it.
-        """
-        return str(self._open_spool().path_of(filename))
 
     def _log_scalars(
         self,
@@ -494,11 +472,12 @@ class Core:
             return self._refuse(what)
         spool.wait_for_room()
 
-    def _is_shut(self, what: str) -> bool:
-        """Whether nothing is recorded; refuses unless that is allowed."""
-        if self._spool is None:
+    def _opened(self, what: str) -> Spool | None:
+        """Where `what` is recorded; None if it is not, and that is allowed; else refuses it."""
+        spool = self._spool
+        if spool is None:
             self._refuse(what)
-        return self._spool is None
+        return spool
 
     def _refuse(self, what: str) -> None:
         if self._disabled or self._is_silent:
@@ -513,6 +492,11 @@ class Core:
         if self._says_once:
             say(f"{what} is not recorded: {self._says_once}")
             self._says_once = ""
+
+
+def told_as_lost(lost: str | None) -> str | None:
+    """What a status notes of what was lost, None if nothing was."""
+    return lost and f"data was lost: {lost}"
 
 
 def _no_tag(tag: Any) -> LoggingError:

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from exptools import lifecycle
 from exptools.errors import LoggingError
 from exptools.logging.aliases import Aliases
 from exptools.logging.settings import Settings
@@ -22,8 +21,7 @@ class Logger(Aliases):
     """Records what a run says into its directory.
 
     The one that all layers of a program share is `exptools.logging.logger`, opened by the Hydra callback or
-    by
-    `logger_context`. Another one is made by hand: `with Logger("runs/other") as other:
+    by `logger_context`. Another one is made by hand: `with Logger("runs/other") as other:
     other.log_scalar(...)`.
     """
 
@@ -61,27 +59,24 @@ class Logger(Aliases):
         """
         if self.run_dir is None or self.is_open:
             raise LoggingError(
-                "child_context() is for a forked child of the process that records the run; a process that was "  # noqa: E501
-                "started anew records by logger_context(log_dir, run_id, name)"
+                "child_context() is for a forked child of the process that records the run; a process that "
+                "was started anew records by logger_context(log_dir, run_id, name)"
             )
         from exptools.logging.context import Session
 
         home = self.run_dir
-        session = Session(self, home / "children" / (name or str(os.getpid())), Settings.of(**settings))
-        error: BaseException | None = None
+        own = home / "children" / (name or str(os.getpid()))
+        session = Session(self, own, Settings.of(**settings))
         try:
-            yield self
-        except BaseException as raised:
-            error = raised
-            raise
+            with session:
+                yield self
         finally:
-            session.close(lifecycle.ending(error), error)
             self.abandon("the child's own run has ended")
             self._run_dir = home
 
     def close(self) -> None:
         """End the run of a logger that was made by hand, as completed; may be called again."""
-        self._close(None)
+        self.__exit__(None, None, None)
 
     def __enter__(self) -> Logger:
         return self
@@ -89,9 +84,6 @@ class Logger(Aliases):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close(error)
-
-    def _close(self, error: BaseException | None) -> None:
         session, self._session = self._session, None
         if session is not None:
-            session.close(lifecycle.ending(error), error)
+            session.__exit__(kind, error, trace)

@@ -37,13 +37,15 @@ class Outputs(Core):
 
     def add_scalar_output(self, filename: str, everything: bool = False) -> None:
         """As additional_scalar_output, until `remove_scalar_output`."""
-        if not self._is_shut(f"the output {filename!r}"):
-            self._open_spool().add_output(filename, "scalar", ProgressWriter, everything)
+        spool = self._opened(f"the output {filename!r}")
+        if spool is not None:
+            spool.add_output(filename, "scalar", ProgressWriter, everything)
 
     def remove_scalar_output(self, filename: str) -> None:
         """Close an additional CSV file."""
-        if not self._is_shut(f"the output {filename!r}"):
-            self._open_spool().remove_output(filename, "scalar")
+        spool = self._opened(f"the output {filename!r}")
+        if spool is not None:
+            spool.remove_output(filename, "scalar")
 
     @contextlib.contextmanager
     def additional_text_output(self, filename: str, everything: bool = False) -> Iterator[None]:
@@ -65,13 +67,15 @@ class Outputs(Core):
         def make(path: Path) -> TextWriter:
             return TextWriter(path, is_cut=True)
 
-        if not self._is_shut(f"the output {filename!r}"):
-            self._open_spool().add_output(filename, "text", make, everything)
+        spool = self._opened(f"the output {filename!r}")
+        if spool is not None:
+            spool.add_output(filename, "text", make, everything)
 
     def remove_text_output(self, filename: str) -> None:
         """Close an additional text file."""
-        if not self._is_shut(f"the output {filename!r}"):
-            self._open_spool().remove_output(filename, "text")
+        spool = self._opened(f"the output {filename!r}")
+        if spool is not None:
+            spool.remove_output(filename, "text")
 
     @contextlib.contextmanager
     def hold(self, name: str) -> Iterator[None]:
@@ -87,13 +91,15 @@ class Outputs(Core):
 
     def hold_output(self, name: str) -> None:
         """Keep what is logged from that output until `release_output`."""
-        if not self._is_shut(f"hold_output({name!r})"):
-            self._open_spool().hold(_NAMES.get(name, name), True)
+        spool = self._opened(f"hold_output({name!r})")
+        if spool is not None:
+            spool.hold(_NAMES.get(name, name), True)
 
     def release_output(self, name: str) -> None:
         """Let an output have again what is logged."""
-        if not self._is_shut(f"release_output({name!r})"):
-            self._open_spool().hold(_NAMES.get(name, name), False)
+        spool = self._opened(f"release_output({name!r})")
+        if spool is not None:
+            spool.hold(_NAMES.get(name, name), False)
 
     def is_held(self, name: str) -> bool:
         """Whether an output is held back."""
@@ -103,12 +109,12 @@ class Outputs(Core):
     def tee_stdout(self, filename: str = rundir.STDOUT) -> Iterator[None]:
         """Write what the program prints inside the block into a file of the run as well.
 
-        Jobs that exptools launched have all of their output, that of C libraries too, in stdout.log
-        already: there
-        nothing is done for that file.
+        Jobs that exptools launched have all of their output, that of C libraries too, in stdout.log already:
+        there nothing is done for that file.
         """
-        if self._is_shut("tee_stdout()"):
+        spool = self._opened("tee_stdout()")
+        if spool is None:
             yield
             return
-        with Tee(self._open_spool().path_of(filename)):
+        with Tee(spool.path_of(filename)):
             yield

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exptools import lifecycle
+from exptools import lifecycle, rundir
 from exptools.errors import LoggingError
 from exptools.logging.core import Core
 from exptools.say import say, say_once
@@ -15,6 +15,7 @@ from exptools.say import say, say_once
 if TYPE_CHECKING:
     from exptools.logging.settings import Settings
     from exptools.logging.snapshots import Policy, Snapshot, Store
+    from exptools.logging.spool import Spool
 
 
 class Resumable(Core):
@@ -37,63 +38,61 @@ class Resumable(Core):
         None.
 
         What was logged before belongs to it: an attempt that goes on from it has one clean curve. When the
-        run should
-        stop, it is saved in any case.
+        run should stop, it is saved in any case.
 
         Args:
             step: of the training, an int64; need not be monotone.
             state: what the format takes (pickle: nearly everything); or a function without arguments that
-            gives it,
-                called only if a snapshot is taken. Such a function is called
-                once more if an exception or a preemption ends the run, for what was not saved.
+                gives it, called only if a snapshot is taken. Such a function is called once more if an
+                exception or a preemption ends the run, for what was not saved.
             metric: by which mode "best" ranks it; None: the last value of the tag that is `metric` of the
-            settings.
+                settings.
             force: save it whatever the mode, unless that is "none".
 
         Raises:
             LoggingError: the logger is not open, or the state cannot be stored.
         """
-        store = self._open_store("a snapshot")
-        if store is None:
+        spool, store = self._spool, self._open_store("a snapshot")
+        if spool is None or store is None:
             return None
         if store.policy.mode == "none":
             say_once(
                 "save_snapshot() saves nothing: snapshot_mode is none; give last, all, gap, last+gap or best"
             )
             return None
-        aside = self._open_spool().begin_anew()
+        aside = spool.begin_anew()
         if aside is not None:
             store.put_aside(aside)
         if metric is None and store.policy.mode == "best" and store.policy.metric is not None:
-            metric = self._open_spool().last(store.policy.metric)
-        force = force or self.should_stop_now
-        return store.save(step, state, facts=self._facts, metric=metric, force=force, rng=self._keeps_rng)
+            metric = spool.last(store.policy.metric)
+        force = force or self.stop_reason is not None
+        return store.save(
+            step, state, facts=self._facts_in(spool), metric=metric, force=force, rng=self._keeps_rng
+        )
 
     def load_snapshot(self, step: int | None = None, best: bool = False) -> Snapshot | None:
         """The newest whole snapshot of this run, None if there is none: `.step` and `.state`.
 
-        In a further attempt, before the first measurement: the files are cut back to where they were when
-        it was saved,
-        and the step that is used where none is given is again that of then. What is cut goes to
-        `.orphaned/`. If the
-        random generators were saved, they go on.
+        In a further attempt, before the first measurement: the files are cut back to where they were when it
+        was saved, and the step that is used where none is given is again that of then. What is cut goes to
+        `.orphaned/`. If the random generators were saved, they go on.
 
         Args:
             step: that of another one. best: the one with the best metric, to be looked at; nothing is cut
-            for it.
+                for it.
 
         Raises:
             LoggingError: the logger is not open; there is none of that step; or it cannot be loaded.
         """
-        store = self._open_store("load_snapshot()")
-        if store is None:
+        spool, store = self._spool, self._open_store("load_snapshot()")
+        if spool is None or store is None:
             return None
         if best:
             return store.best()
         found = store.latest(restore_rng=True) if step is None else store.at(step, restore_rng=True)
         if found is not None and found.facts.get("attempt") != self._attempt_number:
             try:
-                self._open_spool().go_on_from(found.step, found.facts.get("positions", {}))
+                spool.go_on_from(found.step, found.facts.get("positions", {}))
             except OSError as error:
                 raise LoggingError(
                     f"the run cannot go on from {found.path}: its files cannot be cut back ({error})"
@@ -120,12 +119,11 @@ class Resumable(Core):
         Raises:
             LoggingError: the logger is not open, or a value is wrong.
         """
+        from exptools.logging.snapshots import Policy
+
         store = self._open_store("set_snapshots()")
         if store is not None:
-            mode = changes.get("mode")
-            if isinstance(mode, int) and not isinstance(mode, bool):
-                changes.update(mode="gap", gap=mode)
-            store.policy = dataclasses.replace(store.policy, **changes)
+            store.policy = Policy.of({**dataclasses.asdict(store.policy), **changes})
 
     def keep_snapshots(self, settings: Settings, attempt: int) -> None:
         """Let snapshots be saved as the settings say; `attempt` is the number of this one."""
@@ -146,7 +144,7 @@ class Resumable(Core):
         """Save what `save_snapshot` was given last and did not take, if it was given as a function."""
         if self._store is not None and self._spool is not None:
             try:
-                self._store.save_offered(facts=self._facts)
+                self._store.save_offered(facts=self._facts_in(self._spool))
             except Exception as error:  # the run has a failure of its own to tell
                 say(f"the snapshot at the end was not saved: {lifecycle.one_line(error)}")
 
@@ -155,7 +153,7 @@ class Resumable(Core):
     _attempt_number = 1
 
     def _open_store(self, what: str) -> Store | None:
-        if self._is_shut(what):
+        if self._opened(what) is None:
             return None
         if self._store is None:
             if self._make_store is None:
@@ -163,12 +161,12 @@ class Resumable(Core):
             self._store = self._make_store()
         return self._store
 
-    def _facts(self) -> Mapping[str, Any]:
-        """What belongs to a snapshot: where the files and the step are."""
-        return {
+    def _facts_in(self, spool: Spool) -> Callable[[], Mapping[str, Any]]:
+        """What belongs to a snapshot: where the files and the step are when it is saved."""
+        return lambda: {
             "attempt": self._attempt_number,
             "default_step": self._step,
-            "positions": self._open_spool().positions(),
+            "positions": spool.positions(),
         }
 
     def _newest(self) -> tuple[int, Mapping[str, Any]] | None:
@@ -177,7 +175,7 @@ class Resumable(Core):
             if (
                 self._make_store is None
                 or self._run_dir is None
-                or not (self._run_dir / "snapshots").is_dir()
+                or not (self._run_dir / rundir.SNAPSHOTS).is_dir()
             ):
                 return None
             self._store = self._make_store()

@@ -22,8 +22,7 @@ _NOT_OF_THE_POLICY = ("format", "rng")
 class Settings:
     """How a run is recorded.
 
-    writers: names of what is written: csv, tensorboard, text, media, console, jsonl, and what other
-    packages add.
+    writers: names of what is written: csv, tensorboard, text, console, jsonl, and what other packages add.
     exclude: of a writer's name, globs of the tags that it does not get.
     console_every_s: seconds between two tables on the terminal.
     on_write_error: "continue": what cannot be written waits in memory up to a bound; "stop": the next use
@@ -32,7 +31,7 @@ class Settings:
     resume: "auto": a directory whose run has ended without completing is gone on with; "always": one that has
     completed, too; "never".
     tee_stdout: what is printed goes to stdout.log as well.
-    snapshot_mode and snapshot: see exptools.logging.snapshot.Policy.
+    snapshot_mode and snapshot: see exptools.logging.snapshots.Policy; format and rng besides.
     """
 
     writers: tuple[str, ...] = DEFAULT_WRITERS
@@ -51,9 +50,6 @@ class Settings:
         from exptools.logging.snapshots.policy import Policy
 
         own = {k: v for k, v in self.snapshot.items() if k not in _NOT_OF_THE_POLICY}
-        if isinstance(self.snapshot_mode, int) and not isinstance(self.snapshot_mode, bool):
-            own.setdefault("gap", self.snapshot_mode)
-            return Policy.of({**own, "mode": "gap", "gap": self.snapshot_mode})
         return Policy.of({**own, "mode": self.snapshot_mode})
 
     @property

@@ -16,11 +16,10 @@ from exptools.formats.rows import Row, Scalar, rows
 from exptools.lifecycle import one_line
 from exptools.logging.attempt import Attempt
 from exptools.logging.writers.base import Media, Record, Text, Writer
-from exptools.say import say
+from exptools.say import Once, say
 
 FLUSH_S = 1.0
-# What may wait for the writers: more, and who logs waits for them; if they do not come on, what is more is
-# lost.
+# What may wait for the writers. Who logs more waits for them; if they do not come on, what is more is lost.
 MOST_SCALARS = 200_000
 MOST_MEDIA_BYTES = 2**28
 MOST_SCALARS_OF_A_STUCK_DISK = 2_000_000
@@ -73,7 +72,7 @@ class Spool:
         self._dropped = 0
         self._stuck = False
         self._lost: str | None = None
-        self._said: set[str] = set()
+        self._say_once = Once()
         for name, globs in (exclude or {}).items():
             if name in self._outlets:
                 self._outlets[name].globs = tuple(globs)
@@ -152,8 +151,7 @@ class Spool:
             outlet.exclude(frozenset(tags))
 
     def expect_output(self, filename: str, takes: str) -> None:
-        """Raises LoggingError unless there is an additional output of that name for that ("scalar" or
-        "text")."""
+        """Raises LoggingError unless an additional output of that name takes "scalar" or "text"."""
         if filename not in self._outputs or self._outputs[filename].takes != takes:
             there = (
                 ", ".join(repr(name) for name, one in self._outputs.items() if one.takes == takes) or "none"
@@ -375,9 +373,8 @@ class Spool:
             self._fail(failure)
 
     def _fail(self, failure: str, say_it: bool = False) -> None:
-        if say_it and failure not in self._said:
-            self._said.add(failure)
-            say(f"{failure}; what is logged waits in memory and is tried again")
+        if say_it:
+            self._say_once(f"{failure}; what is logged waits in memory and is tried again")
         if self._stop_on_failure and self.failure is None:
             self.failure = f"the run is stopped, as it was asked for: {failure}"
             self.refuses = True
@@ -432,7 +429,7 @@ class _Outlet:
         self._tags: frozenset[str] = frozenset()
         self._wants = functools.lru_cache(maxsize=20_000)(self._is_wanted)
         self._waiting: list[Record] = []
-        self._said: set[str] = set()
+        self._say_once = Once()
         self._dropped = 0
 
     def begin(self, attempt: Attempt, step: int, position: Any = None) -> None:
@@ -507,8 +504,3 @@ class _Outlet:
 
     def _is_wanted(self, tag: str) -> bool:
         return tag not in self._tags and not any(fnmatch.fnmatchcase(tag, glob) for glob in self.globs)
-
-    def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            say(text)

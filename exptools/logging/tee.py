@@ -13,8 +13,7 @@ from exptools.logging.writers.appendfile import AppendFile
 
 
 class Tee:
-    """Inside the block sys.stdout writes to a file, too. What is printed there is never lost by that file's
-    disk."""
+    """Inside the block sys.stdout writes to a file, too; that file's disk never harms the printing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

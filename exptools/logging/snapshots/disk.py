@@ -92,18 +92,6 @@ def new_file(path: Path) -> Iterator[HashingFile]:
         file.close()
 
 
-def sync(path: Path) -> None:
-    """Return when the disk has the file or, for a directory, its names."""
-    fd = os.open(path, os.O_RDONLY | _CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no such thing
-            raise
-    finally:
-        os.close(fd)
-
-
 @contextlib.contextmanager
 def hidden_directory(parent: Path, name: str) -> Iterator[Path]:
     """A new directory in `parent`, to be filled in the block and then renamed; removed if it is not."""

@@ -6,10 +6,12 @@ import dataclasses
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exptools.errors import LoggingError
-from exptools.logging.snapshots.manifest import Entry
+
+if TYPE_CHECKING:
+    from exptools.logging.snapshots.manifest import Entry
 
 MODES = ("none", "last", "all", "gap", "last+gap", "best")
 GOALS = ("max", "min")
@@ -49,7 +51,8 @@ class Policy:
 
     @classmethod
     def of(cls, given: Policy | Mapping[str, Any] | str | int | None) -> Policy:
-        """The policy that a config means: a mode, a whole number (a gap), a mapping of fields, None (none).
+        """The policy that a config means: a mode, a whole number (a gap), a mapping of fields (mode may be
+        such a number, too), None (none).
 
         Raises:
             LoggingError: it means none.
@@ -70,7 +73,9 @@ class Policy:
         unknown = [repr(key) for key in given if key not in _NAMES]
         if unknown:
             raise LoggingError(f"snapshots: {', '.join(unknown)} is not known; there are {_FIELDS}")
-        return cls(**given)
+        mode = given.get("mode")
+        is_gap = isinstance(mode, int) and not isinstance(mode, bool)
+        return cls(**{**given, "mode": "gap", "gap": mode} if is_gap else given)
 
     def wants(self, step: int, now: float, taken: Sequence[Entry]) -> bool:
         """Whether a snapshot of `step` is to be taken at `now` (s since the epoch).

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from exptools import rundir
 from exptools.errors import LoggingError, RunDirError
 from exptools.logging.numbers import as_step
 from exptools.logging.snapshots import disk, formats, generators, loading, manifest, writing
@@ -24,8 +25,6 @@ from exptools.logging.snapshots.manifest import Entry
 from exptools.logging.snapshots.policy import Policy
 from exptools.logging.writers.cutting import put_aside
 from exptools.say import say
-
-DIRECTORY = "snapshots"  # in a run directory
 
 _NAME = re.compile(r"step-+\d+(\.\d+)?")
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
@@ -112,7 +111,7 @@ class Store:
                 it, called only if a snapshot is taken. Another object that can be called, such as a torch
                 module, is a state.
             facts: plain JSON, given back with the state; or a function that gives it, called with the
-            state's.
+                state's.
             metric: the value by which mode best ranks this snapshot; without a finite one it has no rank.
             force: take it whatever the policy says, unless its mode is none.
             rng: keep the state of the global random generators too.
@@ -158,7 +157,7 @@ class Store:
             entry = writing.write(home, self._described(offer, facts), self._format, state, states)
             taken.append(entry)
             self._number = entry.number
-            disk.sync(home)
+            rundir.sync(home)
         except OSError as error:
             self._complain(offer.step, before, error)
             return None
@@ -316,9 +315,9 @@ class Store:
     def _home(self) -> Path:
         """The directory of the snapshots, also when the run directory was renamed."""
         try:
-            return Path(os.readlink(f"/proc/self/fd/{self._directory}"), DIRECTORY)
+            return Path(os.readlink(f"/proc/self/fd/{self._directory}"), rundir.SNAPSHOTS)
         except OSError:  # there is no /proc
-            return self._run_dir / DIRECTORY
+            return self._run_dir / rundir.SNAPSHOTS
 
     def _known(self) -> list[Entry]:
         return self._scan() if self._entries is None else self._entries

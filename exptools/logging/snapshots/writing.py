@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from exptools import rundir
 from exptools.errors import LoggingError
 from exptools.lifecycle import one_line
 from exptools.logging.snapshots import disk, manifest
@@ -31,7 +32,7 @@ def name_of(step: int) -> str:
 def write(home: Path, entry: Entry, format: Format, state: Any, generators: dict[str, Any] | None) -> Entry:
     """Put a snapshot into the directory `home`, which is made; gives back `entry` with its name and files.
 
-    Until it has its name nobody sees it. That name is on the disk after disk.sync(home).
+    Until it has its name nobody sees it. That name is on the disk after rundir.sync(home).
 
     Raises:
         LoggingError: the format cannot store the state.
@@ -39,7 +40,7 @@ def write(home: Path, entry: Entry, format: Format, state: Any, generators: dict
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(home)
-    disk.sync(home.parent)
+    rundir.sync(home.parent)
     with disk.hidden_directory(home, name_of(entry.step)) as hidden:
         files = _write_state(hidden, entry.step, format, state)
         if generators is not None:
@@ -49,7 +50,7 @@ def write(home: Path, entry: Entry, format: Format, state: Any, generators: dict
         entry = dataclasses.replace(entry, files=files)
         with disk.new_file(hidden / manifest.NAME) as file:
             file.write(manifest.encoded(entry))
-        disk.sync(hidden)
+        rundir.sync(hidden)
         return dataclasses.replace(entry, name=disk.publish(hidden, name_of(entry.step)).name)
 
 
@@ -81,7 +82,7 @@ def _write_state(directory: Path, step: int, format: Format, state: Any) -> dict
         raise LoggingError(f"the snapshot of step {step}: save(state, path) has left nothing at its path")
     facts = {}
     for below in manifest.tree(directory):
-        disk.sync(below)
+        rundir.sync(below)
         if below.is_file():
             facts[below.relative_to(directory).as_posix()] = manifest.file_facts(below)
     return facts

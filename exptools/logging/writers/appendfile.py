@@ -5,12 +5,12 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from exptools.say import say
+from exptools import rundir
+from exptools.say import Once, say
 from exptools.words import memory
 
 MOST_WAITING_BYTES = 2**26
@@ -23,8 +23,7 @@ class AppendFile:
     The file is made with the first bytes, and again if somebody deletes it. It is found by its directory's
     file descriptor, so the directory may be renamed and the process may change its own. A failing write (full
     disk, quota) is said once on stderr; the bytes wait in memory, up to MOST_WAITING_BYTES, and are tried
-    again with
-    the next ones. What does not find room there is lost, which is said at once and counted.
+    again with the next ones. What does not find room there is lost, which is said at once and counted.
     """
 
     def __init__(self, path: Path, first: Callable[[], bytes] = bytes, *, exist_ok: bool = False) -> None:
@@ -40,7 +39,7 @@ class AppendFile:
         self._waiting_bytes = 0
         self._taken = 0  # bytes of the first that waits which are in the file
         self._lost = 0
-        self._said: set[str] = set()
+        self._say_once = Once()
         self._fd: int | None = None
         self._directory = os.open(path.parent, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         if exist_ok:
@@ -61,8 +60,8 @@ class AppendFile:
             self._lost += n
             most = memory(MOST_WAITING_BYTES)
             self._say_once(
-                f"{self.path} could not be written for so long that {most} wait in memory, the most that may; "  # noqa: E501
-                "what is logged from now on is LOST until there is room"
+                f"{self.path} could not be written for so long that {most} wait in memory, the most that "
+                "may; what is logged from now on is LOST until there is room"
             )
         elif data:
             self._waiting.append(data)
@@ -82,7 +81,7 @@ class AppendFile:
             self.complain(error)
             return False
         if self.trouble is not None and self._lost:
-            self._said.clear()
+            self._say_once.forget()
             say(f"{self.path} can be written again; {self._lost:,} measurements were lost meanwhile")
         self.trouble = None
         return True
@@ -104,7 +103,7 @@ class AppendFile:
         Until the rename the old file is whole, after it the new one; if the block raises, the old one stays.
         """
         fd = self._open() if self._fd is None else self._fd
-        temporary = f".{self.path.name}.{os.getpid()}.{secrets.token_hex(4)}"
+        temporary = rundir.temporary_name(self.path.name)
         new = os.open(temporary, _OPEN | os.O_EXCL, 0o666, dir_fd=self._directory)
         try:
             os.fchmod(new, os.fstat(fd).st_mode & 0o777)
@@ -158,8 +157,3 @@ class AppendFile:
             self._waiting.appendleft(first)
             self._waiting_bytes += len(first)
         return self._fd
-
-    def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            say(text)

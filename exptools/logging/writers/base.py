@@ -57,8 +57,7 @@ class Cut:
     """What of earlier attempts stays in the run's files; the rest goes to `aside`, where nothing is lost.
 
     position: what the writer's own `position` said at the snapshot that the run goes on from; None if it
-    goes on
-    from none, or the writer was not there. before_step: then what has a smaller step stays.
+    goes on from none, or the writer was not there. before_step: then what has a smaller step stays.
     """
 
     aside: Path
@@ -100,6 +99,5 @@ class Writer:
         """Put aside what earlier attempts wrote and this one writes again.
 
         Called before the first `write`; and once more if the run turns out to begin anew: what was written
-        since
-        then stays.
+        since then stays.
         """

@@ -15,8 +15,7 @@ EVERY_S = 10.0
 
 
 class ConsoleWriter(Writer):
-    """Shows what was logged since the table before, at `dump` and at the end, at most every `every_s`
-    seconds."""
+    """Shows what was logged since the table before, at `dump`, at most every `every_s` seconds."""
 
     def __init__(self, every_s: float = EVERY_S) -> None:
         self._every_s = every_s

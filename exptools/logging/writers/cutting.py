@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +30,8 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
         OSError: one of them cannot be written; then `path` is as it was.
     """
     aside.mkdir(parents=True, exist_ok=True)
-    kept, cut = _temporary(path), _temporary(aside / path.name)
+    kept = path.with_name(rundir.temporary_name(path.name))
+    cut = aside / rundir.temporary_name(path.name)
     n_kept = n_bytes = n_cut = 0
     try:
         with open(kept, "xb") as stays, open(cut, "xb") as goes:
@@ -47,13 +47,13 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
                 os.fsync(file.fileno())
         if n_cut or not n_kept:
             os.replace(cut, place_aside(path, aside))
-            _sync(aside)
+            rundir.sync(aside)
             if n_kept:
                 os.chmod(kept, path.stat().st_mode & 0o777)
                 os.replace(kept, path)
             else:
                 path.unlink()
-            _sync(path.parent)
+            rundir.sync(path.parent)
         return Counts(n_kept, n_bytes, n_cut)
     finally:
         for left in (kept, cut):
@@ -71,8 +71,7 @@ def put_aside(path: Path, aside: Path) -> None:
 
 
 def place_aside(path: Path, aside: Path) -> Path:
-    """A free place for a file in `aside`. TensorBoard looks into hidden directories: it shall not know the
-    name."""
+    """A free place in `aside`, under a name that TensorBoard, which looks there too, does not know."""
     path = aside / path.name.replace(rundir.EVENTS_INFIX, "tf_events")
     n, free = 1, path
     while free.exists():
@@ -86,15 +85,3 @@ def lines(path: Path, start: int = 0) -> Iterator[bytes]:
     with open(path, "rb") as file:
         file.seek(start)
         yield from file
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -48,7 +48,9 @@ class EventsWriter(Writer):
         """Keep of earlier attempts' files what there was at the snapshot, or what is before the step."""
         for path in own_files(self._run_dir):
             if path.name != self._name:
-                cut_file(path, cut.aside, _header_of(path), _judged(path, cut))
+                data = path.read_bytes()
+                header = _header_of(data)
+                cut_file(path, cut.aside, header, _judged(data, len(header), path.name, cut))
         self._earlier = {p.name: p.stat().st_size for p in own_files(self._run_dir) if p.name != self._name}
 
     def lost(self) -> str | None:
@@ -66,35 +68,30 @@ def own_files(run_dir: Path) -> list[Path]:
     return sorted(run_dir.glob(f"events.out.{rundir.EVENTS_INFIX}.*{rundir.OWN_EVENTS_SUFFIX}"))
 
 
-def _records(data: bytes) -> Iterator[tuple[int, bytes | Damage, int]]:
-    """Offset and payload of each record, and where it ends."""
-    before: tuple[int, bytes | Damage] | None = None
-    for at, record in located(data):
+def _records(data: bytes, start: int = 0) -> Iterator[tuple[bytes | Damage, int, int]]:
+    """The payload of each record from an offset on, and where the record begins and ends."""
+    before: tuple[bytes | Damage, int] | None = None
+    for at, record in located(data, start):
         if before is not None:
             yield *before, at
-        before = (at, record)
+        before = (record, at)
     if before is not None:
         yield *before, len(data)
 
 
-def _header_of(path: Path) -> bytes:
+def _header_of(data: bytes) -> bytes:
     """The record that a file begins with, if it is that of a file's version."""
-    data = path.read_bytes()
-    first = next(_records(data), None)
-    is_header = first is not None and isinstance(first[1], bytes) and step_of(first[1]) is None
-    return data[: first[2]] if first is not None and is_header else b""
+    record, _, end = next(_records(data), (None, 0, 0))
+    return data[:end] if isinstance(record, bytes) and step_of(record) is None else b""
 
 
-def _judged(path: Path, cut: Cut) -> Iterator[tuple[bytes, bool]]:
+def _judged(data: bytes, start: int, name: str, cut: Cut) -> Iterator[tuple[bytes, bool]]:
     """The records behind the header, each with whether it is kept; a broken one never is."""
-    data = path.read_bytes()
-    begin = len(_header_of(path))
-    for at, record, end in _records(data):
-        if at < begin:
-            continue
+    for record, at, end in _records(data, start):
         if isinstance(record, Damage):
-            yield data[at:end], False
+            is_kept = False
         elif cut.position is not None:
-            yield data[at:end], end <= cut.position.get(path.name, 0)
+            is_kept = end <= cut.position.get(name, 0)
         else:
-            yield data[at:end], (step_of(record) or 0) < cut.before_step
+            is_kept = (step_of(record) or 0) < cut.before_step
+        yield data[at:end], is_kept

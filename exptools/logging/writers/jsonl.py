@@ -20,8 +20,7 @@ class JsonlWriter(Writer):
     """Writes `{"step": 3, "wall_time": 1.7e9, "scalars": {"loss": 0.5}}` for a row, {"text": ...} for a text.
 
     JSON knows no nan and no infinities: they are the texts "nan", "inf" and "-inf". Something rich is told
-    by kind and
-    tag.
+    by kind and tag.
     """
 
     def __init__(self, run_dir: Path) -> None:

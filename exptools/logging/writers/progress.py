@@ -52,8 +52,7 @@ class ProgressWriter(Writer):
         return {"rows": self._n_rows}
 
     def cut_back(self, cut: Cut) -> None:
-        """Keep the first rows, as many as there were at the snapshot, or those before the step; go on
-        behind."""
+        """Keep as many rows as there were at the snapshot, or those before the step; go on behind."""
         if not self._path.exists():
             return
         header = _header_of(self._path)

@@ -1,5 +1,4 @@
-"""The writers by their names: those that are here, and those of other packages (entry point
-`exptools.writers`)."""
+"""The writers by their names: ours, and those of other packages (entry point `exptools.writers`)."""
 
 from __future__ import annotations
 
