@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from runs import shown_by_tensorboard, status
 
 from exptools.errors import RunDirError
 from exptools.logging import Logger, logger, logger_context
@@ -38,23 +38,16 @@ def steps(path: Path, tag: str = "loss") -> list[int]:
         return [int(row["step"]) for row in csv.DictReader(file) if row[tag] != ""]
 
 
-def shown_by_tensorboard(run_dir: Path, tag: str) -> list[int]:
-    accumulator = EventAccumulator(str(run_dir), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    return [event.step for event in accumulator.Scalars(tag)]
-
-
-def status(run_dir: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run_dir / "status.json").read_text())
-    return found
-
-
 def log(steps: range, **settings: Any) -> None:
     """One attempt that fails behind its last step."""
     with pytest.raises(ZeroDivisionError), logger_context("logs", 0, "name", **settings):
         for step in steps:
             logger.log_scalar("loss", step, step)
         _ = 1 / 0
+
+
+def shown_steps(run_dir: Path) -> list[int]:
+    return [step for step, _ in shown_by_tensorboard(run_dir)["loss"]]
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +87,7 @@ def test_one_that_was_killed_is_followed_by_the_next_attempt_at_once(tmp_path: P
     assert time.monotonic() - begun < 5
     run_dir = tmp_path / "logs" / "run_0"
     assert (status(run_dir)["state"], status(run_dir)["attempt"]) == ("COMPLETED", 2)
-    assert steps(run_dir / "progress.csv") == [0, 1, 2] == shown_by_tensorboard(run_dir, "loss")
+    assert steps(run_dir / "progress.csv") == [0, 1, 2] == shown_steps(run_dir)
     assert steps(run_dir / ".orphaned" / "attempt-1" / "progress.csv") == list(range(10))
     assert capsys.readouterr().err == (
         f"exptools: {run_dir}: attempt 2 begins at step 0; what was measured from there on before is kept in "
@@ -126,8 +119,8 @@ def test_a_run_that_has_completed_is_refused(tmp_path: Path) -> None:
         pass
 
     assert str(raised.value) == (
-        f"{tmp_path}/logs/run_0 already holds a run (COMPLETED, progress.csv); choose another directory, begin "  # noqa: E501
-        "anew by refresh=True, go on by resume='always', or move that one away"
+        f"{tmp_path}/logs/run_0 already holds a run (COMPLETED, progress.csv); choose another directory, "
+        "begin anew by refresh=True, go on by resume='always', or move that one away"
     )
 
 
@@ -137,7 +130,7 @@ def test_what_is_before_the_first_step_of_an_attempt_stays(tmp_path: Path) -> No
 
     run_dir = tmp_path / "logs" / "run_0"
     assert steps(run_dir / "progress.csv") == list(range(12))
-    assert shown_by_tensorboard(run_dir, "loss") == list(range(12))
+    assert shown_steps(run_dir) == list(range(12))
     said = [json.loads(line)["step"] for line in (run_dir / "progress.jsonl").read_text().splitlines()]
     assert said == list(range(12))
     aside = run_dir / ".orphaned" / "attempt-1"
@@ -146,7 +139,7 @@ def test_what_is_before_the_first_step_of_an_attempt_stays(tmp_path: Path) -> No
     events.rename(
         aside / events.name.replace("tf_events", "tfevents")
     )  # TensorBoard shall not find it by itself
-    assert shown_by_tensorboard(aside, "loss") == [6, 7, 8, 9]
+    assert shown_steps(aside) == [6, 7, 8, 9]
     assert len((aside / "progress.jsonl").read_text().splitlines()) == 4
 
 
@@ -173,7 +166,7 @@ def test_a_torn_last_line_and_record_are_repaired(tmp_path: Path) -> None:
 
     log(range(4, 7))
 
-    assert steps(run_dir / "progress.csv") == list(range(7)) == shown_by_tensorboard(run_dir, "loss")
+    assert steps(run_dir / "progress.csv") == list(range(7)) == shown_steps(run_dir)
     assert (
         (run_dir / ".orphaned" / "attempt-1" / "progress.csv").read_bytes().splitlines()[-1].startswith(b"4,")
     )

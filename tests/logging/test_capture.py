@@ -135,6 +135,6 @@ def test_a_tag_of_two_kinds_is_said_once(capsys: Any) -> None:
 
     assert len(records.media("image")) == 3
     assert capsys.readouterr().err == (
-        "exptools: tag 'two kinds' is logged as scalar and as image; viewers may show one of them only: give each "  # noqa: E501
-        "kind a tag of its own\n"
+        "exptools: tag 'two kinds' is logged as scalar and as image; viewers may show one of them only: "
+        "give each kind a tag of its own\n"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import APP
 
 from exptools.logging import logger, logger_context, ranks
 from exptools.logging.ranks import Rank
@@ -94,26 +95,13 @@ def test_every_rank_may_record_into_a_directory_of_its_own(tmp_path: Path, monke
     assert found == {"run_0": ["0.0"], "run_0/rank_1": ["1.0"]}
 
 
-HYDRA = """
-import hydra
-from hydra.core.config_store import ConfigStore
-from exptools.logging import logger
-ConfigStore.instance().store(name="app", node={"defaults": ["_self_", "exptools"]})
-@hydra.main(version_base=None, config_name="app")
-def main(cfg):
-    logger.log_scalar("loss", 1.0, 0)
-    logger.dump()
-main()
-"""
-
-
 @pytest.mark.parametrize(
     ("words", "written"), [([], ["progress.csv"]), (["all"], ["progress.csv", "rank_1/progress.csv"])]
 )
 def test_two_ranks_of_a_hydra_app_share_a_directory(
     tmp_path: Path, python: Callable[..., Any], monkeypatch: Any, words: list[str], written: list[str]
 ) -> None:
-    (tmp_path / "app.py").write_text(HYDRA)
+    (tmp_path / "app.py").write_text(APP)
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)

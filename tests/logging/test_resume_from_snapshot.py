@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import Curve, shown_by_tensorboard, status
 from rust import rust_server, until
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from exptools.errors import LoggingError
 from exptools.logging import Logger, logger, logger_context
-
-Curve = list[tuple[int, float]]
 
 
 def curves(path: Path) -> dict[str, Curve]:
@@ -28,14 +26,6 @@ def curves(path: Path) -> dict[str, Curve]:
                 if cell:
                     found.setdefault(tag, []).append((int(row["step"]), float(cell)))
     return found
-
-
-def shown_by_tensorboard(run_dir: Path) -> dict[str, Curve]:
-    accumulator = EventAccumulator(str(run_dir), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    return {
-        tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]
-    }
 
 
 def shown_by_the_rust_server(run_dir: Path) -> dict[str, Curve]:
@@ -61,11 +51,6 @@ def shown_by_the_rust_server(run_dir: Path) -> dict[str, Curve]:
         )
     [tags] = series.values()
     return {tag: [(p.step, float(p.value)) for p in points] for tag, points in tags.items()}
-
-
-def status(run_dir: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run_dir / "status.json").read_text())
-    return found
 
 
 TRAINING = """

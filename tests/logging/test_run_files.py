@@ -17,24 +17,11 @@ from typing import Any
 
 import pytest
 from conftest import Command, clean_environment, read_progress
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from runs import shown_by_tensorboard, status
 
 from exptools.errors import ExptoolsError, LoggingError, RunDirError
 from exptools.logging import logger, logger_context
 from exptools.logging.writers import appendfile
-
-
-def status(run_dir: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run_dir / "status.json").read_text())
-    return found
-
-
-def shown_by_tensorboard(run_dir: Path) -> dict[str, list[tuple[int, float]]]:
-    accumulator = EventAccumulator(str(run_dir), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    return {
-        tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]
-    }
 
 
 def float32(value: float) -> float:
@@ -92,7 +79,8 @@ def test_a_directory_that_holds_a_run_is_refused_and_left_alone(tmp_path: Path) 
 
     assert str(error.value) == (
         f"{tmp_path / 'run_0'} already holds a run (COMPLETED, progress.csv); "
-        "choose another directory, begin anew by refresh=True, go on by resume='always', or move that one away"  # noqa: E501
+        "choose another directory, begin anew by refresh=True, go on by resume='always', "
+        "or move that one away"
     )
     assert {p.name: p.read_bytes() for p in (tmp_path / "run_0").iterdir()} == before
 

@@ -383,15 +383,20 @@ Store(".", format=(save, open)).save(2, 0)
 """
 
 
-def test_another_process_may_be_saving(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    loading = (lambda state, path: None, lambda path: path.read_text())
-    with subprocess.Popen(
+def holding(directory: Path) -> subprocess.Popen[str]:
+    """A process that is in the middle of saving a snapshot."""
+    return subprocess.Popen(
         [sys.executable, "-c", HOLDING],
-        cwd=tmp_path,
+        cwd=directory,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as process:
+    )
+
+
+def test_another_process_may_be_saving(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loading = (lambda state, path: None, lambda path: path.read_text())
+    with holding(tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "half\n"
         assert Store(tmp_path, format=loading).latest() is None
@@ -408,13 +413,7 @@ def test_another_process_may_be_saving(tmp_path: Path, capsys: pytest.CaptureFix
 def test_what_a_dead_process_left_is_named_and_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDING],
-        cwd=tmp_path,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with holding(tmp_path) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.kill()
@@ -448,13 +447,7 @@ def test_what_is_locked_stays_wherever_its_owner_seems_to_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As that of another container, whose processes cannot be seen."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDING],
-        cwd=tmp_path,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with holding(tmp_path) as process:
         assert process.stdout is not None
         process.stdout.readline()
         (there,) = (tmp_path / "snapshots").iterdir()

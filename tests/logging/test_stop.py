@@ -1,5 +1,4 @@
-"""Signals that ask a run to stop: it saves and ends PREEMPTED; one that never asks ends as without
-exptools."""
+"""Signals that ask a run to stop: it ends PREEMPTED; one that never asks ends as without exptools."""
 
 from __future__ import annotations
 

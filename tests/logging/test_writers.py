@@ -1,5 +1,4 @@
-"""The writers beside csv, tensorboard and text; which are chosen, what they do not get, and when they
-fail."""
+"""The writers beside csv, tensorboard and text: which are chosen, what they get, how they fail."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import APP, status
 
 from exptools.errors import LoggingError
 from exptools.formats.rows import Row
@@ -26,11 +26,6 @@ from exptools.logging.writers.console import ConsoleWriter
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def status(run_dir: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run_dir / "status.json").read_text())
-    return found
 
 
 def test_jsonl_has_a_line_a_row_and_says_nan_as_a_text(tmp_path: Path) -> None:
@@ -93,19 +88,6 @@ def test_a_setting_that_is_wrong_is_told_before_anything_is_made(
 def test_all_complaints_come_at_once() -> None:
     with pytest.raises(LoggingError, match=r"the logger cannot be opened: .*'colour'.*; ranks must be"):
         Settings.of(colour="red", ranks="none")
-
-
-APP = """
-import hydra
-from hydra.core.config_store import ConfigStore
-from exptools.logging import logger
-ConfigStore.instance().store(name="app", node={"defaults": ["_self_", "exptools"]})
-@hydra.main(version_base=None, config_name="app")
-def main(cfg):
-    logger.log_scalar("loss", 1.0, 0)
-    logger.dump()
-main()
-"""
 
 
 def test_hydra_apps_choose_by_the_callback_s_settings(tmp_path: Path, python: Callable[..., Any]) -> None:
