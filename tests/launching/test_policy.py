@@ -76,7 +76,7 @@ def test_a_job_that_failed_runs_again_and_nothing_is_lost(
     for attempt in (1, 2):
         aside = run / ".orphaned" / f"attempt-{attempt}"
         assert [row[2] for row in read_progress(aside)] == ["attempt", f"{attempt}.0"]
-        assert len(list(aside.glob("*tfevents*"))) == 1
+        assert len(list(aside.glob("*tf_events*"))) == 1
     log = said_by(run)
     assert log.index("attempt 1\n") < log.index("exptools: attempt 2\n") < log.index("exptools: attempt 3\n")
     shown = python("-m", "exptools.viewing.cli", "out", "--csv")
