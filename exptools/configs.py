@@ -61,6 +61,21 @@ class LauncherConf:
 
 
 @dataclasses.dataclass
+class SnapshotConf:
+    """Which snapshots are taken and kept, and how: hydra.callbacks.exptools.snapshot (docs/snapshots.md)."""
+
+    gap: int = 1  # in steps; for the modes gap and last+gap
+    keep: int = 2  # the newest ones, whatever the mode
+    every_s: float | None = None  # at most one in so many seconds
+    k: int = 3  # the best ones, for the mode best
+    metric: str | None = None  # the tag by which they are ranked
+    goal: str | None = None  # max or min
+    on_exception: bool = False  # when an exception ends the run, what was offered last is saved
+    format: str = "pickle"  # torch, safetensors, joblib
+    rng: bool = False  # the state of the random generators is kept, and set again when one is loaded
+
+
+@dataclasses.dataclass
 class LoggerConf:
     """Settings of the logger: hydra.callbacks.exptools."""
 
@@ -74,7 +89,7 @@ class LoggerConf:
     resume: str = "auto"  # a directory whose run did not complete is gone on with; always; never
     tee_stdout: bool = False  # what is printed goes to stdout.log, too
     snapshot_mode: Any = "last"  # none, last, all, gap, last+gap, best, or a number: the gap
-    snapshot: dict[str, Any] = dataclasses.field(default_factory=dict)  # gap, keep, every_s, k, metric, goal
+    snapshot: SnapshotConf = dataclasses.field(default_factory=SnapshotConf)
 
 
 @dataclasses.dataclass

@@ -354,10 +354,11 @@ def trouble(path: Path, *, may_have_measured: bool = False) -> str | None:
     if status is not None and status.shown(time.time()) in (State.QUEUED, State.RUNNING):
         by = f" by process {status.pid} on {status.host}" if status.pid is not None else ""
         return f"{path} is in use{by} ({status.state})"
-    measured = [PROGRESS] if (path / PROGRESS).exists() else sorted(path.glob(f"*{EVENTS_INFIX}*"))[:1]
-    if measured and not may_have_measured:
+    measured = next((name for name in (PROGRESS, SNAPSHOTS) if (path / name).exists()), None)
+    measured = measured or next((p.name for p in sorted(path.glob(f"*{EVENTS_INFIX}*"))), None)
+    if measured is not None and not may_have_measured:
         state = f"{status.state}, " if status is not None else ""
-        return f"{path} already holds a run ({state}{Path(measured[0]).name})"
+        return f"{path} already holds a run ({state}{measured})"
     return None
 
 

@@ -65,8 +65,9 @@ class LoggerCallback(Callback):
         with ends_the_command():
             try:
                 self._session = Session(logger, run_dir, self._settings)
-                if logger.is_open and (self._session.owns_life or self._life is not None):
-                    write_variant(run_dir, resolved(config))  # else the launcher has done so
+                began = self._session.owns_life or self._life is not None
+                if began and logger.run_dir is not None:  # else the launcher has done so
+                    write_variant(logger.run_dir, resolved(config))
             except Exception as error:
                 self.close(error)
                 logger.refuse_with(f"the logger could not be opened: {lifecycle.one_line(error)}")

@@ -107,8 +107,7 @@ class Session:
         error: what left the run.
         """
         self._rest.close()
-        if isinstance(error, Exception) or how.state is State.PREEMPTED:
-            self._logger.save_at_the_end()
+        self._logger.save_at_the_end(how.state is State.PREEMPTED, isinstance(error, Exception))
         if self._life is not None and self._owns_life:
             self._life.end(how)
         else:
@@ -233,8 +232,8 @@ def logger_context(
     variant = {"name": name, "run_ID": run_id, **plain(log_params or {}, "log_params")}
     run_dir = Path(log_dir).expanduser() / _run_name(run_id)
     with Session(logger, run_dir, chosen, refresh=refresh):
-        if logger.is_open:
-            write_variant(run_dir, variant)
+        if logger.run_dir is not None:
+            write_variant(logger.run_dir, variant)
             logger.set_step(itr_i)
         yield logger
 

@@ -43,8 +43,8 @@ class Resumable(Core):
         Args:
             step: of the training, an int64; need not be monotone.
             state: what the format takes (pickle: nearly everything); or a function without arguments that
-                gives it, called only if a snapshot is taken. Such a function is called once more if an
-                exception or a preemption ends the run, for what was not saved.
+                gives it, called only if a snapshot is taken. Such a function is called once more if a
+                preemption (or, with on_exception, an exception) ends the run, for what was not saved.
             metric: by which mode "best" ranks it; None: the last value of the tag that is `metric` of the
                 settings.
             force: save it whatever the mode, unless that is "none".
@@ -90,6 +90,8 @@ class Resumable(Core):
         if best:
             return store.best()
         found = store.latest(restore_rng=True) if step is None else store.at(step, restore_rng=True)
+        if found is not None and self._keeps_rng and not found.has_generators:
+            say(f"{found.path} was saved without the random generators; they are left as they are")
         if found is not None and found.facts.get("attempt") != self._attempt_number:
             try:
                 spool.go_on_from(found.step, found.facts.get("positions", {}))
@@ -140,9 +142,14 @@ class Resumable(Core):
 
         self._make_store = make
 
-    def save_at_the_end(self) -> None:
-        """Save what `save_snapshot` was given last and did not take, if it was given as a function."""
-        if self._store is not None and self._spool is not None:
+    def save_at_the_end(self, is_preempted: bool, is_exception: bool) -> None:
+        """Save what `save_snapshot` was given last and did not take, if it was given as a function.
+
+        After an exception only if the policy says so: the state may be half changed.
+        """
+        if self._store is None or self._spool is None:
+            return
+        if is_preempted or (is_exception and self._store.policy.on_exception):
             try:
                 self._store.save_offered(facts=self._facts_in(self._spool))
             except Exception as error:  # the run has a failure of its own to tell

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import functools
 import queue
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,6 +13,7 @@ from exptools.errors import LoggingError
 from exptools.formats.rows import Row, Scalar, rows
 from exptools.lifecycle import one_line
 from exptools.logging.attempt import Attempt
+from exptools.logging.outlet import Outlet
 from exptools.logging.writers.base import Media, Record, Text, Writer
 from exptools.say import Once, say
 
@@ -24,8 +23,6 @@ MOST_SCALARS = 200_000
 MOST_MEDIA_BYTES = 2**28
 MOST_SCALARS_OF_A_STUCK_DISK = 2_000_000
 PATIENCE_S = 10.0
-# Of a writer that raises.
-MOST_RECORDS = 200_000
 
 ItemT = TypeVar("ItemT")
 
@@ -63,8 +60,8 @@ class Spool:
         self._run_dir = run_dir
         self._attempt = attempt or Attempt.first()
         self._stop_on_failure = stop_on_failure
-        self._outlets = {name: _Outlet(name, writer) for name, writer in writers.items()}
-        self._outputs: dict[str, _Outlet] = {}  # by their file's name
+        self._outlets = {name: Outlet(name, writer) for name, writer in writers.items()}
+        self._outputs: dict[str, Outlet] = {}  # by their file's name
         self._closed: dict[str, Any] = {}  # where those were that have been closed
         self._keeps_last = keep_last
         self._last: dict[str, float] = {}
@@ -173,7 +170,7 @@ class Spool:
 
         def add() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            outlet = self._outputs[filename] = _Outlet(filename, make(path), takes)
+            outlet = self._outputs[filename] = Outlet(filename, make(path), takes)
             if (
                 takes == "text" and self._attempt.has_begun
             ):  # scalars wait for the first one, which has a step
@@ -364,7 +361,7 @@ class Spool:
             return False
         return True
 
-    def _write(self, outlet: _Outlet, records: Sequence[Record]) -> None:
+    def _write(self, outlet: Outlet, records: Sequence[Record]) -> None:
         rows = [r for r in records[:1] if isinstance(r, Row)]
         if outlet.name in self._outputs and rows and not outlet.has_begun:
             outlet.begin(self._attempt, rows[0].step, self._closed.get(outlet.name))
@@ -412,95 +409,3 @@ class _Request(Generic[ItemT]):
         if self._error is not None:
             raise self._error
         return self._result
-
-
-class _Outlet:
-    """A writer, and what it has not taken: one that raises must not harm the others."""
-
-    def __init__(self, name: str, writer: Writer, takes: str | None = None) -> None:
-        """takes: of an additional output, what it is for: "scalar" or "text"."""
-        self.name = name
-        self.writer = writer
-        self.takes = takes
-        self.n_given = 0
-        self.has_begun = False
-        self.globs: tuple[str, ...] = ()
-        self.held = False
-        self._tags: frozenset[str] = frozenset()
-        self._wants = functools.lru_cache(maxsize=20_000)(self._is_wanted)
-        self._waiting: list[Record] = []
-        self._say_once = Once()
-        self._dropped = 0
-
-    def begin(self, attempt: Attempt, step: int, position: Any = None) -> None:
-        """Put the file in order before the first measurement, whose step is `step`."""
-        if not self.has_begun:
-            self.writer.cut_back(attempt.cut(self.name, step, position))
-            self.has_begun = True
-
-    def exclude(self, tags: frozenset[str]) -> None:
-        if not tags <= self._tags:
-            self._tags |= tags
-            self._wants.cache_clear()
-
-    def write(self, records: Sequence[Record]) -> str | None:
-        """Hand records over; returns what went wrong in one line, None if nothing did."""
-        if self.held:
-            records = []
-        elif self.globs or self._tags:
-            records = [r for r in map(self._select, records) if r is not None]
-        self._waiting += records
-        self.n_given += len(records)
-        if not self._waiting:
-            return None
-        try:
-            self.writer.write(self._waiting)
-        except Exception as error:
-            failure = f"{self.name} failed ({one_line(error)})"
-            self._say_once(f"{failure}; what is logged waits in memory and is tried again")
-            if len(self._waiting) > MOST_RECORDS:
-                self._say_once(f"{self.name}: {MOST_RECORDS:,} records wait; from now on they are lost")
-                self._dropped += len(self._waiting) - MOST_RECORDS
-                del self._waiting[MOST_RECORDS:]
-            return failure
-        self._waiting = []
-        return self.writer.trouble
-
-    def dump(self, step: int) -> None:
-        try:
-            self.writer.dump(step)
-        except Exception as error:
-            self._say_once(f"{self.name} failed ({one_line(error)})")
-
-    def lost(self) -> str | None:
-        """What is lost for good, so far."""
-        own = f"{self._dropped:,} records were not taken by {self.name}" if self._dropped else None
-        return "; ".join(filter(None, (own, self.writer.lost()))) or None
-
-    def close(self) -> str | None:
-        try:
-            lost = self.writer.close()
-        except Exception as error:
-            lost = f"{self.name} could not be closed ({one_line(error)})"
-        untaken = self._dropped + len(self._waiting)
-        note = f"{untaken:,} records were not taken by {self.name}" if untaken else None
-        return "; ".join(part for part in (lost, note) if part) or None
-
-    def _select(self, record: Record) -> Record | None:
-        if isinstance(record, Text):
-            return record
-        if isinstance(record, Media):
-            return record if self._wants(record.tag) else None
-        kept = [
-            (tag, value) for tag, value in zip(record.tags, record.values, strict=True) if self._wants(tag)
-        ]
-        if len(kept) == len(record.tags):
-            return record
-        return (
-            record._replace(tags=tuple(t for t, _ in kept), values=tuple(v for _, v in kept))
-            if kept
-            else None
-        )
-
-    def _is_wanted(self, tag: str) -> bool:
-        return tag not in self._tags and not any(fnmatch.fnmatchcase(tag, glob) for glob in self.globs)

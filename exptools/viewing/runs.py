@@ -79,7 +79,8 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
     A directory is a run if it holds one of the files of rundir.is_run, or event files and no directory above
     it is a run. Event files in a sub-directory of a run are the run's if they are all it has; otherwise each
     such sub-directory is a run of its own, named run/sub, with the config and status of the enclosing run.
-    Hidden directories are passed over; symbolic links are followed, each directory is visited once.
+    Hidden directories and a run's snapshots are passed over; symbolic links are followed, each directory is
+    visited once.
 
     Raises:
         ViewError: a path does not exist or is not a directory, or there is no run at all.
@@ -130,7 +131,8 @@ def _visit(walk: _Walk, top: Path, home: _Home | None) -> None:
             continue
         here = _belonging(walk, path, listing.events, above)
         walk.links += [(link, here) for link in listing.links]
-        stack += [(directory, here) for directory in listing.directories]
+        inside = here is not None and here.path == path
+        stack += [(d, here) for d in listing.directories if not (inside and d.name == rundir.SNAPSHOTS)]
 
 
 def _without_settings(homes: list[_Home]) -> list[_Home]:

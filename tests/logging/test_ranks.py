@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 import types
 from collections.abc import Callable
@@ -88,6 +89,8 @@ def test_every_rank_may_record_into_a_directory_of_its_own(tmp_path: Path, monke
         with logger_context(tmp_path, 0, "name", ranks="all"):
             logger.log_scalar("rank", int(rank), 0)
 
+    variants = sorted(str(p.parent.relative_to(tmp_path)) for p in tmp_path.rglob("variant_config.json"))
+    assert variants == ["run_0", "run_0/rank_1"]
     found = {}
     for path in (tmp_path / "run_0").rglob("progress.csv"):
         with open(path, newline="") as file:
@@ -105,9 +108,9 @@ def test_two_ranks_of_a_hydra_app_share_a_directory(
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
-        done = python(
-            "app.py", "hydra.run.dir=out", *(f"hydra.callbacks.exptools.ranks={word}" for word in words)
-        )
+        ours = [f"hydra.callbacks.exptools.ranks={word}" for word in words]
+        done = python("app.py", "hydra.run.dir=out", f"+seed={rank}", *ours)
         assert done.returncode == 0, done.stderr
 
     assert sorted(str(p.relative_to(tmp_path / "out")) for p in tmp_path.rglob("progress.csv")) == written
+    assert json.loads((tmp_path / "out/variant_config.json").read_text()) == {"seed": 0}

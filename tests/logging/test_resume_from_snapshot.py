@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import Curve, shown_by_tensorboard, status
+from runs import APP, Curve, shown_by_tensorboard, status
 from rust import rust_server, until
 
-from exptools.errors import LoggingError
+from exptools.errors import LoggingError, RunDirError
 from exptools.logging import Logger, logger, logger_context
 
 
@@ -58,7 +58,9 @@ import os, signal, sys
 from exptools.logging import EXIT_PREEMPTED, logger, logger_context
 
 dies_at, how = int(sys.argv[1]), sys.argv[2]
-with logger_context("logs", 0, "name", snapshot_mode=10, writers=["csv", "tensorboard", "jsonl", "text"]):
+writers = ["csv", "tensorboard", "jsonl", "text"]
+snapshot = {"on_exception": how == "raises"}
+with logger_context("logs", 0, "name", snapshot_mode=10, writers=writers, snapshot=snapshot):
     snapshot = logger.load_snapshot()
     state = snapshot.state if snapshot is not None else {"step": 0, "total": 0}
     while state["step"] < 50:
@@ -235,6 +237,54 @@ def test_random_numbers_go_on(tmp_path: Path) -> None:
         mine.load_snapshot()
 
         assert [random.random() for _ in range(3)] == drawn
+
+
+def test_generators_that_were_not_saved_are_told_only_where_they_were_asked_for(
+    tmp_path: Path, capsys: Any
+) -> None:
+    with pytest.raises(ZeroDivisionError), Logger("run") as mine:
+        mine.save_snapshot(0, None)
+        _ = 1 / 0
+    told = []
+    for settings in ({}, {"snapshot": {"rng": True}}):
+        with pytest.raises(ZeroDivisionError), Logger("run", **settings) as mine:
+            mine.load_snapshot()
+            _ = 1 / 0
+        told.append("without the random generators" in capsys.readouterr().err)
+
+    assert told == [False, True]
+
+
+@pytest.mark.parametrize(("on_exception", "steps"), [(False, [0, 9]), (True, [0, 9, 12])])
+def test_an_exception_saves_what_may_be_half_changed_only_if_asked(
+    tmp_path: Path, on_exception: bool, steps: list[int]
+) -> None:
+    settings = {"snapshot_mode": 10, "snapshot": {"on_exception": on_exception}}
+    with pytest.raises(ZeroDivisionError), Logger("run", **settings) as mine:
+        for step in range(13):
+            mine.save_snapshot(step, lambda: "state")
+        _ = 1 / 0
+
+    assert [int(path.name[5:]) for path in sorted((tmp_path / "run" / "snapshots").iterdir())] == steps
+
+
+def test_a_run_that_left_snapshots_alone_is_no_free_directory(tmp_path: Path) -> None:
+    with logger_context("logs", 0, "name", snapshot_mode="last"):
+        logger.save_snapshot(0, "precious")
+
+    with pytest.raises(RunDirError, match=r"run_0 already holds a run \(COMPLETED, snapshots\)"):
+        logger_context("logs", 0, "name").__enter__()
+
+
+def test_snapshots_are_settings_of_hydra(tmp_path: Path, python: Any) -> None:
+    app = APP.replace("logger.dump()", "print(logger.snapshot_policy)")
+    (tmp_path / "app.py").write_text(app)
+    words = ["snapshot_mode=best", "snapshot.metric=acc", "snapshot.goal=max"]
+
+    done = python("app.py", *(f"hydra.callbacks.exptools.{word}" for word in words))
+
+    assert done.returncode == 0, done.stderr
+    assert "Policy(mode='best', gap=1, keep=2, every_s=None, k=3, metric='acc', goal='max'" in done.stdout
 
 
 def test_the_best_by_the_last_value_of_a_tag(tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_what_waits_is_bounded_and_what_is_lost_is_counted_and_told_while_it_run
 
 
 def test_records_that_a_writer_does_not_take_are_bounded(monkeypatch: Any, capsys: Any) -> None:
-    monkeypatch.setattr("exptools.logging.spool.MOST_RECORDS", 10)
+    monkeypatch.setattr("exptools.logging.outlet.MOST_RECORDS", 10)
     writer = Broken()
     spool = Spool({"mine": writer})
     for step in range(25):

@@ -34,6 +34,14 @@ def test_runs_are_found_at_any_depth_in_natural_order(tmp_path: Path) -> None:
     assert names(tmp_path) == ["sweep/2", "sweep/9", "sweep/10", "sweep/a/b/1"]
 
 
+def test_the_snapshots_of_a_run_are_no_runs(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "0", {"loss": [1.0]})
+    write_run(run / "snapshots" / "step-1", {"loss": [1.0]})
+    write_run(tmp_path / "snapshots", {"loss": [1.0]})  # somebody calls his runs so
+
+    assert names(tmp_path) == ["0", "snapshots"]
+
+
 def test_natural_order_is_by_component() -> None:
     assert sorted(["a10", "a2", "a/1", "b", "1e-10", "1e-9", "a"], key=natural) == [
         *("1e-9", "1e-10", "a", "a/1", "a2", "a10", "b"),

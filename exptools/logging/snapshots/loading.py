@@ -15,7 +15,6 @@ from exptools.logging.snapshots import formats, generators, manifest
 from exptools.logging.snapshots.formats import Format
 from exptools.logging.snapshots.manifest import Entry
 from exptools.logging.snapshots.writing import GENERATORS
-from exptools.say import say
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,6 +22,7 @@ class Snapshot:
     """A state that has been loaded.
 
     path: its directory. facts: what was saved with it. time: when it was saved, in seconds since the epoch.
+    has_generators: the random generators were saved, too.
     """
 
     step: int
@@ -30,6 +30,7 @@ class Snapshot:
     path: Path
     facts: Mapping[str, Any]
     time: float
+    has_generators: bool = False
 
 
 class Gone(Exception):
@@ -74,9 +75,7 @@ def load(path: Path, entry: Entry, format: Format, *, restore_rng: bool) -> Snap
     _must_be_there(path, entry)
     if states is not None:
         generators.restore(states)
-    elif restore_rng:
-        say(f"{path} was saved without the random generators; they are left as they are")
-    return Snapshot(entry.step, state, path, entry.facts, entry.time)
+    return Snapshot(entry.step, state, path, entry.facts, entry.time, GENERATORS in entry.files)
 
 
 def _must_be_there(path: Path, entry: Entry) -> None:

@@ -31,6 +31,8 @@ class Policy:
     keep: at least 2.
     every_s: at most one snapshot in so many seconds, whatever the mode; None: no limit.
     k, metric, goal: for best: how many, the tag of the metric, and which of its values are good: max or min.
+    on_exception: when an exception ends the training, what was offered last is saved, as it is then: it may
+        be half changed.
 
     Raises:
         LoggingError: a value is not one of these.
@@ -43,6 +45,7 @@ class Policy:
     k: int = 3
     metric: str | None = None
     goal: str | None = None
+    on_exception: bool = False
 
     def __post_init__(self) -> None:
         wrong = list(_wrong(self))
@@ -147,6 +150,8 @@ def _wrong(policy: Policy) -> list[str]:
         found.append(f"metric must be the tag of a scalar, not {reprlib.repr(policy.metric)}")
     if policy.goal is not None and policy.goal not in GOALS:
         found.append(f"goal must be max or min, not {reprlib.repr(policy.goal)}")
+    if not isinstance(policy.on_exception, bool):
+        found.append(f"on_exception must be true or false, not {reprlib.repr(policy.on_exception)}")
     if policy.mode == "best" and (policy.metric is None or policy.goal is None):
         found.append("mode best needs metric (the tag of a scalar) and goal (max or min)")
     return found

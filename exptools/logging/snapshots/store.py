@@ -157,6 +157,7 @@ class Store:
             entry = writing.write(home, self._described(offer, facts), self._format, state, states)
             taken.append(entry)
             self._number = entry.number
+            self._damaged.pop(entry.name, None)  # that one has gone, if its name was free
             rundir.sync(home)
         except OSError as error:
             self._complain(offer.step, before, error)
@@ -229,7 +230,7 @@ class Store:
         named on stderr, and the one before it is taken. What a process that is dead left unfinished is named
         and removed.
 
-        restore_rng: let the random generators go on as they were when it was saved.
+        restore_rng: let the random generators go on as they were when it was saved, if they were saved.
 
         Raises:
             LoggingError: none is whole; the files are whole and cannot be loaded, or were saved by another
