@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import pytest
 from runs import shown_by_tensorboard, status
 
 from exptools.errors import RunDirError
+from exptools.formats.rows import Row
 from exptools.logging import Logger, logger, logger_context
+from exptools.logging.writers import events
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -257,3 +260,17 @@ def test_sigterm_of_a_run_that_does_not_ask_is_as_before(tmp_path: Path) -> None
 
     assert run.returncode == -signal.SIGTERM
     assert status(tmp_path / "logs" / "run_0")["state"] == "INTERRUPTED"
+
+
+def test_a_file_of_a_later_attempt_comes_later_by_its_name(tmp_path: Path, monkeypatch: Any) -> None:
+    """TensorBoard reads in the order of the names; attempts may begin in one second, clocks be set back."""
+    now = time.time()
+    for attempt, (pid, begins) in enumerate([(99_999, now), (10, now), (10, now - 3600)]):
+        monkeypatch.setattr(events, "os", types.SimpleNamespace(getpid=lambda pid=pid: pid))
+        clock = types.SimpleNamespace(time=lambda begins=begins: begins, time_ns=time.time_ns)
+        monkeypatch.setattr(events, "time", clock)
+        writer = events.EventsWriter(tmp_path)
+        writer.write([Row(attempt, now + attempt, ("loss",), (0.0,))])
+        writer.close()
+
+    assert shown_steps(tmp_path) == [0, 1, 2]

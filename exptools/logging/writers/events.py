@@ -26,9 +26,7 @@ class EventsWriter(Writer):
 
     def __init__(self, run_dir: Path) -> None:
         now = time.time()
-        # The pid and nanoseconds: two writers that begin in one second get two files.
-        unique = f"{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
-        name = f"events.out.{rundir.EVENTS_INFIX}.{unique}{rundir.OWN_EVENTS_SUFFIX}"
+        name = _name(now, own_files(run_dir))
         self._run_dir = run_dir
         self._name = name
         self._file = AppendFile(run_dir / name, lambda: encode_header(now))
@@ -61,6 +59,17 @@ class EventsWriter(Writer):
     def close(self) -> str | None:
         """Write what is left; returns what was lost."""
         return "; ".join(filter(None, (self.lost(), self._file.close()))) or None
+
+
+def _name(now: float, earlier: Sequence[Path]) -> str:
+    """A name behind those of earlier files, since TensorBoard reads in the order of the names.
+
+    Two attempts may begin in one second, and a clock may be set back.
+    """
+    seconds = max([int(now), *(int(path.name.split(".")[3]) + 1 for path in earlier)])
+    # The pid and nanoseconds: two writers that begin in one second get two files.
+    unique = f"{seconds:010d}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}"
+    return f"events.out.{rundir.EVENTS_INFIX}.{unique}{rundir.OWN_EVENTS_SUFFIX}"
 
 
 def own_files(run_dir: Path) -> list[Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from exptools.errors import LoggingError
 from exptools.logging.writers.base import Writer
 
 if TYPE_CHECKING:
+    from importlib import metadata
+
     from exptools.logging.settings import Settings
 
 GROUP = "exptools.writers"
@@ -88,4 +89,6 @@ def make(name: str, run_dir: Path, settings: Settings) -> Writer:
 @functools.cache
 def _others() -> dict[str, metadata.EntryPoint]:
     """Those of other packages; looked for when a name is asked that is not here."""
+    from importlib import metadata  # costs as much as opening the logger
+
     return {entry.name: entry for entry in metadata.entry_points(group=GROUP) if entry.name not in BUILT_IN}
