@@ -88,6 +88,7 @@ class LoggerConf:
     ranks: str = "zero"  # of a distributed training only rank 0 records; or all: the others into rank_N/
     resume: str = "auto"  # a directory whose run did not complete is gone on with; always; never
     tee_stdout: bool = False  # what is printed goes to stdout.log, too
+    python_logging: str | None = "INFO"  # records of `logging` from this level on go to debug.log; null: none
     snapshot_mode: Any = "last"  # none, last, all, gap, last+gap, best, or a number: the gap
     snapshot: SnapshotConf = dataclasses.field(default_factory=SnapshotConf)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 # The style of a state on a terminal, in rich's words.
 STYLES = {
     "COMPLETED": "green",
@@ -13,6 +15,11 @@ STYLES = {
     "INTERRUPTED": "yellow",
     "PREEMPTED": "yellow",
 }
+
+
+def moment(seconds: float) -> str:
+    """A moment in local time, to the microsecond. seconds: since the epoch."""
+    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f %z")
 
 
 def duration(seconds: float, *, tenths: bool = True) -> str:

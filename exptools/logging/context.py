@@ -61,6 +61,7 @@ class Session:
         self._life: Lifecycle | None = None
         self._owns_life = False
         self._rest = contextlib.ExitStack()
+        self._records = contextlib.ExitStack()  # those of Python's logging: until the files are closed
         if is_another_rank(settings):
             logger.silence()
             return
@@ -86,6 +87,10 @@ class Session:
             )
             self._logger.keep_snapshots(settings, number)
             self._life.before_end(self._shut)
+            if settings.python_logging is not None:
+                from exptools.logging.bridges.python_logging import listen
+
+                self._records.callback(listen(settings.python_logging, self._logger.text_keeper()))
             self._life.while_running(self._logger.lost)
             if settings.tee_stdout:
                 self._rest.enter_context(Tee(run_dir / rundir.STDOUT))
@@ -122,6 +127,7 @@ class Session:
         self.close(lifecycle.ending(error), error)
 
     def _shut(self) -> str | None:
+        self._records.close()
         if self._logger.is_open:
             lost = self._logger.detach("the logger is closed: the run that it recorded has ended")
             self._lost = told_as_lost(lost)

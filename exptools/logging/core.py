@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import reprlib
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsFloat
 
-from exptools import lifecycle
+from exptools import lifecycle, words
 from exptools.errors import LoggingError
 from exptools.logging.numbers import as_float64, as_step, batch_statistics
 from exptools.logging.prefixes import KINDS, Here, Place
@@ -172,8 +171,7 @@ class Core:
         spool = self._spool
         if spool is None and (self._says_once is None or self._disabled or self._is_silent):
             return self._refuse(f"text {reprlib.repr(data)}")  # before it is printed
-        now = datetime.datetime.now().astimezone()
-        stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f %z") + " | " if with_timestamp else ""
+        stamp = words.moment(time.time()) + " | " if with_timestamp else ""
         at = "" if step is None else f"step {as_step(step)} | "
         line = f"{stamp}{at}{self._here().prefix('text') if with_prefix else ''}{data}"
         if spool is not None:
@@ -350,6 +348,21 @@ class Core:
     def silence(self) -> None:
         """Record and print nothing, and let no use be an error: another rank records the run."""
         self._is_silent = True
+
+    def text_keeper(self) -> Callable[[str], None]:
+        """What keeps a line in debug.log of the run that is open, without printing it.
+
+        It may be called from anywhere, and never raises: when the run has ended, or while the logger is
+        disabled, it does nothing. What writers say while they write is not kept either: each line would
+        make them write again.
+        """
+        spool = self._spool or self._paused
+
+        def keep(line: str) -> None:
+            if spool is not None and not (spool.refuses or self._disabled or spool.is_writing_here):
+                spool.texts.append(Text(line))
+
+        return keep
 
     def lost(self) -> str | None:
         """What could not be recorded so far in one line, None if nothing is lost."""

@@ -31,6 +31,7 @@ class Settings:
     resume: "auto": a directory whose run has ended without completing is gone on with; "always": one that has
     completed, too; "never".
     tee_stdout: what is printed goes to stdout.log as well.
+    python_logging: from which level on records of Python's `logging` are kept in debug.log, too; None: none.
     snapshot_mode and snapshot: see exptools.logging.snapshots.Policy; format and rng besides.
     """
 
@@ -41,6 +42,7 @@ class Settings:
     ranks: str = "zero"
     resume: str = "auto"
     tee_stdout: bool = False
+    python_logging: str | None = "INFO"
     snapshot_mode: Any = "last"
     snapshot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -108,6 +110,7 @@ _CHOICES = {
     "ranks": ("zero", "all"),
     "resume": ("auto", "always", "never"),
     "tee_stdout": (True, False),
+    "python_logging": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", None),
 }
 
 

@@ -84,13 +84,18 @@ class Spool:
         """Return when the writers have all that was added before."""
         self.do(lambda: None)
 
+    @property
+    def is_writing_here(self) -> bool:
+        """Whether this is the writing thread, which cannot wait for itself."""
+        return threading.get_ident() == self._thread.ident
+
     def do(self, action: Callable[[], ItemT], *, first: bool = False) -> ItemT | None:
         """Let the writing thread write all and then do `action`; returns or raises what that does.
 
         first: do it before all is written. None if the spool is closed.
         """
-        if threading.current_thread() is self._thread:
-            return action()  # a writer that logs: it cannot wait for itself
+        if self.is_writing_here:
+            return action()  # a writer that logs
         request = _Request(action, first=first)
         self._requests.put(request)
         while not request.is_done(1.0) and self._thread.is_alive():
@@ -116,7 +121,7 @@ class Spool:
     def wait_for_room(self) -> None:
         """Wait until what was added is written, as long as there is hope."""
         if not self._stuck:
-            if threading.current_thread() is self._thread:
+            if self.is_writing_here:
                 return
             request = _Request(lambda: None)
             self._requests.put(request)
