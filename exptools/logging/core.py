@@ -147,6 +147,16 @@ class Core:
         statistics = [(f"{tag}/{name}", value) for name, value in batch_statistics(tag, data).items()]
         self._log_scalars(statistics, step, filename, with_prefix, exclude)
 
+    def exclude(self, tag: str, writers: Collection[str]) -> None:
+        """Keep the scalar of this tag, under the current prefix, from writers of these names, from now on.
+
+        Raises:
+            LoggingError: the logger is not open, or has no such writer.
+        """
+        spool = self._opened(f"exclude({tag!r})")
+        if spool is not None and writers:
+            spool.exclude([self._here().scalar + tag], writers)
+
     def log_text(
         self,
         data: str,
@@ -272,6 +282,11 @@ class Core:
     def run_dir(self) -> Path | None:
         """The directory of the run that is, or in a forked child was, recorded; None without one."""
         return self._run_dir
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The names of what is written for the run, such as "csv"; without one none."""
+        return () if self._spool is None else self._spool.names
 
     @property
     def should_stop(self) -> bool:

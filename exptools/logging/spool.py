@@ -137,6 +137,11 @@ class Spool:
             self._dropped += len(self.scalars) - MOST_SCALARS_OF_A_STUCK_DISK
             del self.scalars[MOST_SCALARS_OF_A_STUCK_DISK:]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the writers, additional outputs that get everything among them."""
+        return tuple(self._outlets)
+
     def exclude(self, tags: Iterable[str], names: Collection[str]) -> None:
         """Keep these tags from the writers of these names, from now on.
 
