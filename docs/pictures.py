@@ -1,4 +1,7 @@
-"""Make the pictures of the README from a real `make demo`: docs/img/demo.svg and docs/img/train_loss.png."""
+"""Make the pictures of the docs from a real `make demo`: demo.svg, train_loss.png, tensorboard.png in docs/img/
+
+The last one needs chromium.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -54,6 +59,27 @@ def is_bar(line: Text) -> bool:
     return re.match(r"\d+/12 ", line.plain) is not None
 
 
+def tensorboard(logdir: str, picture: Path) -> None:
+    """Start a TensorBoard on `logdir` and let a browser draw its page."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("the picture of TensorBoard needs chromium (apt-get install chromium)")
+    command = [".venv/bin/tensorboard", "--logdir", logdir, "--port", "0"]
+    with (
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server,
+        tempfile.TemporaryDirectory() as profile,
+    ):
+        assert server.stderr is not None
+        found = (re.search(r"at (http://\S+)", line) for line in server.stderr)
+        address = next(match[1] for match in found if match)
+        time.sleep(5)  # it reads the runs
+        browser = [chromium, "--headless", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}"]
+        quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        drawn = ["--window-size=1400,940", "--virtual-time-budget=30000", f"--screenshot={picture}"]
+        subprocess.run([*browser, *quiet, *drawn, f"{address}#scalars"], check=True, capture_output=True)
+        server.terminate()
+
+
 def main() -> None:
     """Run the demo and keep its pictures."""
     os.chdir(HERE.parent)
@@ -71,6 +97,7 @@ def main() -> None:
         console.print(line, soft_wrap=False, no_wrap=True, crop=False, overflow="ignore")
     console.save_svg(str(HERE / "img" / "demo.svg"), title="exptools")
     shutil.copy("multirun/demo/train_loss.png", HERE / "img" / "train_loss.png")
+    tensorboard("multirun/demo", HERE / "img" / "tensorboard.png")
 
 
 if __name__ == "__main__":
