@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LAUNCHER_TARGET = "hydra_plugins.exptools_launcher.launcher.ExptoolsLauncher"
 SWEEPER_TARGET = "hydra_plugins.exptools_sweeper.sweeper.ExptoolsSweeper"
 CALLBACK_TARGET = "exptools.logging.callback.LoggerCallback"
-DEFAULT_WRITERS = ("csv", "tensorboard", "text", "console")
+DEFAULT_WRITERS = ("csv", "tensorboard", "text", "media", "console")
 
 
 @dataclasses.dataclass
@@ -80,7 +80,7 @@ class LoggerConf:
     """Settings of the logger: hydra.callbacks.exptools."""
 
     _target_: str = CALLBACK_TARGET
-    # What is written: csv, tensorboard, text, console, jsonl, and what other packages add.
+    # What is written: csv, tensorboard, text, media, console, jsonl, and what other packages add.
     writers: list[str] = dataclasses.field(default_factory=lambda: list(DEFAULT_WRITERS))
     exclude: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # of a writer, globs of tags
     console_every_s: float = 10.0  # seconds between two tables of the last values

@@ -31,6 +31,8 @@ STDOUT = "stdout.log"
 DEBUG_LOG = "debug.log"
 HYDRA = ".hydra"
 SNAPSHOTS = "snapshots"
+MEDIA = "media"  # what is rich: images, sounds, tables, ...
+MEDIA_INDEX = "media.jsonl"  # a line for each of them: step, wall_time, kind, tag, files, facts
 ORPHANED = ".orphaned"  # what earlier attempts measured; hidden, so that no viewer takes it for the run's
 EVENTS_INFIX = "tfevents"
 OWN_EVENTS_SUFFIX = ".exptools"  # an event file that is a view of progress.csv ends so
@@ -354,7 +356,7 @@ def trouble(path: Path, *, may_have_measured: bool = False) -> str | None:
     if status is not None and status.shown(time.time()) in (State.QUEUED, State.RUNNING):
         by = f" by process {status.pid} on {status.host}" if status.pid is not None else ""
         return f"{path} is in use{by} ({status.state})"
-    measured = next((name for name in (PROGRESS, SNAPSHOTS) if (path / name).exists()), None)
+    measured = next((name for name in (PROGRESS, MEDIA_INDEX, SNAPSHOTS) if (path / name).exists()), None)
     measured = measured or next((p.name for p in sorted(path.glob(f"*{EVENTS_INFIX}*"))), None)
     if measured is not None and not may_have_measured:
         state = f"{status.state}, " if status is not None else ""

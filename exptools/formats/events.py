@@ -1,4 +1,4 @@
-"""TensorBoard's Event messages for rows of scalars, written without protobuf.
+"""TensorBoard's Event messages, written without protobuf.
 
 An Event is (tensorboard/compat/proto/event.proto, summary.proto): field 1 double wall_time, field 2 int64
 step, field 3 string file_version, field 5 Summary; a Summary is repeated field 1 Value; a Value is field 1
@@ -11,7 +11,9 @@ from __future__ import annotations
 import functools
 import math
 import struct
+from collections.abc import Sequence
 
+from exptools.formats.protobuf import chunk, varint
 from exptools.formats.rows import Row
 from exptools.formats.tfrecord import frame
 
@@ -22,7 +24,7 @@ _FLOAT_MAX = 3.4028234663852886e38  # the largest float32
 def encode_header(wall_time: float) -> bytes:
     """The record that opens every event file."""
     version = b"brain.Event:2"
-    return frame(b"\x09" + struct.pack("<d", wall_time) + b"\x1a" + _varint(len(version)) + version)
+    return frame(b"\x09" + struct.pack("<d", wall_time) + b"\x1a" + varint(len(version)) + version)
 
 
 def encode_row(row: Row) -> bytes:
@@ -34,7 +36,13 @@ def encode_row(row: Row) -> bytes:
     except OverflowError:
         cells[1::2] = [_narrow(v) for v in row.values]
         body = layout.pack(*cells)
-    return frame(_HEAD.pack(b"\x09", row.wall_time, b"\x10") + _varint(row.step) + size + body)
+    return frame(_HEAD.pack(b"\x09", row.wall_time, b"\x10") + varint(row.step) + size + body)
+
+
+def encode_media(step: int, wall_time: float, values: Sequence[bytes]) -> bytes:
+    """One record with all values of something rich. values: encoded messages Summary.Value."""
+    summary = b"".join(chunk(1, value) for value in values)
+    return frame(_HEAD.pack(b"\x09", wall_time, b"\x10") + varint(step) + chunk(5, summary))
 
 
 def step_of(event: bytes) -> int | None:
@@ -62,23 +70,12 @@ def _shape(tags: tuple[str, ...]) -> tuple[struct.Struct, list[bytes | float], b
     layout = "<"
     for tag in tags:
         name = tag.encode()
-        inner = b"\x0a" + _varint(len(name)) + name + b"\x15"
-        cell = b"\x0a" + _varint(len(inner) + 4) + inner
+        inner = b"\x0a" + varint(len(name)) + name + b"\x15"
+        cell = b"\x0a" + varint(len(inner) + 4) + inner
         cells += [cell, 0.0]
         layout += f"{len(cell)}sf"
     packer = struct.Struct(layout)
-    return packer, cells, b"\x2a" + _varint(packer.size)
-
-
-def _varint(number: int) -> bytes:
-    """Protobuf's base-128 varint; a negative int64 is its two's complement."""
-    number &= 0xFFFFFFFFFFFFFFFF
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    return packer, cells, b"\x2a" + varint(packer.size)
 
 
 def _narrow(value: float) -> float:

@@ -8,9 +8,10 @@ from typing import Any, SupportsFloat
 
 from exptools.logging.outputs import Outputs
 from exptools.logging.resumable import Resumable
+from exptools.logging.rich import RichKinds
 
 
-class Aliases(Outputs, Resumable):
+class Aliases(Outputs, Resumable, RichKinds):
     """Old names of what the logger does. Nothing is deprecated about them."""
 
     # --- the first exptools: prefixes by kind, and its own name for dump --------------------------------
@@ -70,6 +71,14 @@ class Aliases(Outputs, Resumable):
     def pop_gif_prefix(self) -> None:
         """As `pop_prefix("gif")`."""
         self.pop_prefix("gif")
+
+    def record_image(self, tag: str, data: Any, step: int | None = None) -> None:
+        """As `log_image` with dataformats "CHW", which it had; (H, W) as well."""
+        self.log_image(tag, data, step, "CHW")
+
+    def record_gif(self, tag: str, data: Any, step: int | None = None, duration: float = 0.1) -> None:
+        """As `log_gif` with dataformats "TCHW", which it had; (T, H, W) as well."""
+        self.log_gif(tag, data, step, duration, "TCHW")
 
     def dump_data(self) -> None:
         """As `dump`."""

@@ -447,14 +447,25 @@ class Core:
         if spool.refuses or len(spool.scalars) > MOST_SCALARS:
             self._relieve(spool, f"scalars {', '.join(repr(tag) for tag, _ in values[:3])}")
 
-    def _record(self, tag: str, kind: str, make: Callable[[], Value], step: int | None) -> None:
+    def _record(
+        self,
+        tag: str,
+        kind: str,
+        make: Callable[[], Value],
+        step: int | None,
+        with_prefix: bool = True,
+        exclude: Collection[str] = (),
+    ) -> None:
         """Record something rich; `make` checks and copies it, and is called if the logger is open."""
         spool = self._spool
-        prefix = self._here().prefix(kind)
+        prefix = self._here().prefix(kind) if with_prefix else ""
         if spool is None:
             return self._refuse(f"{kind} '{prefix}{tag}'")
+        value = make()
         whole = self._tagged(tag, prefix, kind)
-        media = Media(self._at(step), time.time(), whole, make())
+        if exclude:
+            spool.exclude([whole], exclude)
+        media = Media(self._at(step), time.time(), whole, value)
         spool.add_media(media)
         if spool.refuses:
             self._refuse(f"{kind} {whole!r}")

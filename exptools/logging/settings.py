@@ -22,7 +22,8 @@ _NOT_OF_THE_POLICY = ("format", "rng")
 class Settings:
     """How a run is recorded.
 
-    writers: names of what is written: csv, tensorboard, text, console, jsonl, and what other packages add.
+    writers: names of what is written: csv, tensorboard, text, media, console, jsonl, and what other packages
+    add.
     exclude: of a writer's name, globs of the tags that it does not get.
     console_every_s: seconds between two tables on the terminal.
     on_write_error: "continue": what cannot be written waits in memory up to a bound; "stop": the next use

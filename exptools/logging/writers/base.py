@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from exptools.formats.rows import Row
+from exptools.lifecycle import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,10 @@ class Text:
 
 
 class Value(Protocol):
-    """Something rich, checked and copied when it was logged: an image, a histogram, ... (logging/kinds)."""
+    """Something rich, checked and copied when it was logged: an image, a histogram, ... (logging/kinds).
+
+    It is encoded by the writing thread, when its methods are called.
+    """
 
     @property
     def kind(self) -> str:
@@ -32,11 +36,14 @@ class Value(Protocol):
     def nbytes(self) -> int:
         """How much memory it holds."""
 
-    def summaries(self, tag: str) -> list[Any]:
-        """What TensorBoard is given: messages Summary.Value."""
+    def summaries(self, tag: str) -> list[bytes]:
+        """What TensorBoard is given: encoded messages Summary.Value (exptools/formats/summaries.py)."""
 
     def files(self) -> dict[str, bytes]:
         """What lies in media/: contents by the end of the file's name (".png")."""
+
+    def facts(self) -> dict[str, Any]:
+        """What media.jsonl says of it besides, as JSON can say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,10 @@ class Media:
     wall_time: float
     tag: str
     value: Value
+
+    def cannot_be_encoded(self, error: Exception) -> str:
+        """What is said if that failed. It would fail again, so a writer passes it over."""
+        return f"{self.value.kind} {self.tag!r} of step {self.step} could not be encoded ({one_line(error)})"
 
 
 Record = Row | Text | Media

@@ -1,7 +1,8 @@
-"""Every scalar into one TensorBoard event file: a view, in float32."""
+"""Every scalar, and what is rich, into one TensorBoard event file: a view, scalars in float32."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import time
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from exptools import rundir
-from exptools.formats.events import encode_header, encode_row, step_of
+from exptools.formats.events import encode_header, encode_media, encode_row, step_of
 from exptools.formats.rows import Row
 from exptools.formats.tfrecord import Damage, located
 from exptools.logging.writers.appendfile import AppendFile
-from exptools.logging.writers.base import Cut, Record, Writer
+from exptools.logging.writers.base import Cut, Media, Record, Writer
 from exptools.logging.writers.cutting import cut_file
+from exptools.say import say
 
 
 class EventsWriter(Writer):
@@ -30,13 +32,30 @@ class EventsWriter(Writer):
         self._run_dir = run_dir
         self._name = name
         self._file = AppendFile(run_dir / name, lambda: encode_header(now))
+        self._n_failed = 0
         self._earlier: dict[str, int] = {}  # what earlier attempts left, in bytes
 
     def write(self, records: Sequence[Record]) -> None:
-        """Append the rows among the records."""
-        rows = [r for r in records if isinstance(r, Row)]
-        self._file.append(b"".join(map(encode_row, rows)), sum(len(row.values) for row in rows))
+        """Append the rows and what is rich among the records, in their order."""
+        for is_rich, group in itertools.groupby(records, lambda record: isinstance(record, Media)):
+            if is_rich:
+                for media in group:
+                    assert isinstance(media, Media)
+                    self._file.append(self._encoded(media), 1)  # one by one: they may be large
+            else:
+                rows = [r for r in group if isinstance(r, Row)]
+                self._file.append(b"".join(map(encode_row, rows)), sum(len(row.values) for row in rows))
+        self._file.append()
         self.trouble = self._file.trouble
+
+    def _encoded(self, media: Media) -> bytes:
+        """As one event; nothing if it cannot be encoded, which is said."""
+        try:
+            return encode_media(media.step, media.wall_time, media.value.summaries(media.tag))
+        except Exception as error:
+            self._n_failed += 1
+            say(media.cannot_be_encoded(error))
+            return b""
 
     def position(self) -> Any:
         """How many bytes each file of the run has."""
@@ -52,9 +71,9 @@ class EventsWriter(Writer):
         self._earlier = {p.name: p.stat().st_size for p in own_files(self._run_dir) if p.name != self._name}
 
     def lost(self) -> str | None:
-        """How many scalars are lost for good."""
-        lost = self._file.lost()
-        return f"{self._name}: {lost:,} values did not find room in memory" if lost else None
+        """How many scalars and rich values are lost for good."""
+        lost = self._file.lost() + self._n_failed
+        return f"{self._name}: {lost:,} values were lost" if lost else None
 
     def close(self) -> str | None:
         """Write what is left; returns what was lost."""

@@ -43,6 +43,12 @@ def _console(run_dir: Path, settings: Settings) -> Writer:
     return ConsoleWriter(settings.console_every_s)
 
 
+def _media(run_dir: Path, settings: Settings) -> Writer:
+    from exptools.logging.writers.media import MediaWriter
+
+    return MediaWriter(run_dir)
+
+
 def _jsonl(run_dir: Path, settings: Settings) -> Writer:
     from exptools.logging.writers.jsonl import JsonlWriter
 
@@ -53,6 +59,7 @@ BUILT_IN: dict[str, Callable[[Path, Settings], Writer]] = {
     "csv": _csv,
     "tensorboard": _tensorboard,
     "text": _text,
+    "media": _media,
     "console": _console,
     "jsonl": _jsonl,
 }

@@ -1,0 +1,71 @@
+"""Hyperparameters of a run: TensorBoard's HParams."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from exptools.configs import plain
+from exptools.errors import LoggingError
+from exptools.formats import summaries
+
+TAG = "_hparams_"
+
+
+@dataclass(frozen=True)
+class HParams:
+    """Hyperparameters by their names, nested ones joined by dots; at is seconds since the epoch.
+
+    No message `experiment` is written: TensorBoard would take that of one run for all, and hide what the
+    others have besides. Without it, it collects the hyperparameters and scalars of all runs.
+    """
+
+    values: Mapping[str, bool | float | str]
+    at: float
+    kind: ClassVar[str] = "hparams"
+
+    @classmethod
+    def of(cls, hparams: Any, at: float) -> HParams:
+        """Of what a user gave. Raises ExptoolsError: it is no mapping; LoggingError: it is empty."""
+        values = dict(flattened(plain(hparams, "hparams")))
+        if not values:
+            raise LoggingError(f"hparams must hold at least one value, not {hparams!r}")
+        return cls(values, at)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory, about."""
+        return 100 * len(self.values)
+
+    def summaries(self, tag: str) -> list[bytes]:
+        """That the session began with these values; and that it is a whole one."""
+        return [summaries.session_start(self.values, self.at), summaries.session_end(self.at)]
+
+    def files(self) -> dict[str, bytes]:
+        """None: the index has all of it."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """The values."""
+        return {"hparams": {name: _as_json(value) for name, value in self.values.items()}}
+
+
+def _as_json(value: bool | float | str) -> bool | float | str:
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def flattened(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, bool | float | str]]:
+    """Names joined by dots, and values that TensorBoard knows: lists are texts in JSON, None is `None`."""
+    for name, value in values.items():
+        whole = f"{above}{name}"
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{whole}.")
+        elif isinstance(value, bool | str):
+            yield whole, value
+        elif isinstance(value, int | float):
+            yield whole, float(value)
+        else:
+            yield whole, "None" if value is None else json.dumps(value)
