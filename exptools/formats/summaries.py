@@ -7,6 +7,7 @@ import would cost more than the encoding; the tests read them back by TensorBoar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ _WAV = 11
 MESH_PARTS = {"VERTEX": 1, "FACE": 2, "COLOR": 3}
 
 SESSION_START_TAG = "_hparams_/session_start_info"
-SESSION_END_TAG = "_hparams_/session_end_info"
 
 
 def images(tag: str, width: int, height: int, encoded: Sequence[bytes]) -> bytes:
@@ -54,15 +54,17 @@ def pr_curve(tag: str, counts: NDArray[Any]) -> bytes:
     return _value(tag, "pr_curves", _numbers(counts), content=integer(2, counts.shape[1]), name=tag)
 
 
-def mesh(tag: str, parts: Mapping[str, NDArray[Any]]) -> list[bytes]:
+def mesh(tag: str, parts: Mapping[str, NDArray[Any]], look: Mapping[str, Any]) -> list[bytes]:
     """A mesh or a point cloud: one value a part.
 
     parts: VERTEX (1, V, 3) float32; FACE (1, F, 3) int32; COLOR (1, V, 3) uint8.
+    look: classes of THREE.js and what they are made with, as JSON can say it.
     """
     components = sum(1 << MESH_PARTS[part] for part in parts)
+    config = json.dumps(look)
     values = []
     for part, array in parts.items():
-        content = chunk(2, tag) + integer(3, MESH_PARTS[part]) + chunk(5, "{}")
+        content = chunk(2, tag) + integer(3, MESH_PARTS[part]) + chunk(5, config)
         content += chunk(6, b"".join(varint(n) for n in array.shape)) + integer(7, components)
         values.append(_value(f"{tag}_{part}", "mesh", _numbers(array), content=content, name=tag))
     return values
@@ -71,17 +73,8 @@ def mesh(tag: str, parts: Mapping[str, NDArray[Any]]) -> list[bytes]:
 def session_start(hparams: Mapping[str, bool | float | str], start_s: float) -> bytes:
     """The hyperparameters of a run. start_s: when it began, in seconds since the epoch."""
     info = b"".join(chunk(1, chunk(1, key) + chunk(2, _any(value))) for key, value in hparams.items())
-    return _hparams(SESSION_START_TAG, 3, info + double(5, start_s))
-
-
-def session_end(end_s: float) -> bytes:
-    """That a run has ended well. end_s: when, in seconds since the epoch."""
-    return _hparams(SESSION_END_TAG, 4, integer(1, 1) + double(2, end_s))
-
-
-def _hparams(tag: str, field: int, info: bytes) -> bytes:
     nothing = integer(1, _DTYPES["<f4"]) + chunk(2, _shape((0,)))
-    return _value(tag, "hparams", nothing, content=chunk(field, info))
+    return _value(SESSION_START_TAG, "hparams", nothing, content=chunk(3, info + double(5, start_s)))
 
 
 def _any(value: bool | float | str) -> bytes:

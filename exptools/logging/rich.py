@@ -337,15 +337,16 @@ class RichKinds(Core):
         *,
         exclude: Collection[str] = (),
     ) -> None:
-        """Record the hyperparameters of the run, once; prefixes do not hold for them.
+        """Record the hyperparameters of the run; prefixes do not hold for them.
 
         Args:
             hparams: a mapping, dataclass, argparse.Namespace or OmegaConf config. Nested names are joined by
                 dots. Numbers, texts and bools are kept as such, None is the text "None", lists are JSON.
             metrics: what came out, logged as scalars of these tags (see log_scalars).
 
-        TensorBoard: HParams, beside the last value of every scalar of the run. It shows the first
-        that are written.
+        TensorBoard: HParams, with the last value of every scalar of the run. It shows the config of the run
+        (variant_config.json) without this, and those that are logged before all else; later ones if there is
+        neither.
         media.jsonl: the values.
 
         Raises:

@@ -19,8 +19,9 @@ TAG = "_hparams_"
 class HParams:
     """Hyperparameters by their names, nested ones joined by dots; at is seconds since the epoch.
 
-    No message `experiment` is written: TensorBoard would take that of one run for all, and hide what the
-    others have besides. Without it, it collects the hyperparameters and scalars of all runs.
+    Two messages that TensorBoard knows are not written. It would take the `experiment` of one run for all,
+    and hide what the others have besides; without it, it collects the hyperparameters and scalars of all
+    runs. And a `session_end_info` says how the run ended, which nobody knows here; status.json does.
     """
 
     values: Mapping[str, bool | float | str]
@@ -41,8 +42,8 @@ class HParams:
         return 100 * len(self.values)
 
     def summaries(self, tag: str) -> list[bytes]:
-        """That the session began with these values; and that it is a whole one."""
-        return [summaries.session_start(self.values, self.at), summaries.session_end(self.at)]
+        """That the run began with these values."""
+        return [summaries.session_start(self.values, self.at)]
 
     def files(self) -> dict[str, bytes]:
         """None: the index has all of it."""
@@ -58,14 +59,14 @@ def _as_json(value: bool | float | str) -> bool | float | str:
 
 
 def flattened(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, bool | float | str]]:
-    """Names joined by dots, and values that TensorBoard knows: lists are texts in JSON, None is `None`."""
+    """Names joined by dots, and values that TensorBoard knows: lists, huge integers: JSON; None: `None`."""
     for name, value in values.items():
         whole = f"{above}{name}"
         if isinstance(value, Mapping):
             yield from flattened(value, f"{whole}.")
         elif isinstance(value, bool | str):
             yield whole, value
-        elif isinstance(value, int | float):
+        elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**53):
             yield whole, float(value)
         else:
             yield whole, "None" if value is None else json.dumps(value)

@@ -45,7 +45,8 @@ class Mesh:
     def summaries(self, tag: str) -> list[bytes]:
         """A value for each part, as a batch of one."""
         parts = {"VERTEX": self.vertices, "FACE": self.faces, "COLOR": self.colors}
-        return summaries.mesh(tag, {name: part[None] for name, part in parts.items() if part is not None})
+        given = {name: part[None] for name, part in parts.items() if part is not None}
+        return summaries.mesh(tag, given, {} if self.faces is not None else self._dots())
 
     def files(self) -> dict[str, bytes]:
         """A binary PLY file."""
@@ -54,6 +55,11 @@ class Mesh:
     def facts(self) -> dict[str, Any]:
         """How many vertices and faces."""
         return {"vertices": len(self.vertices), "faces": 0 if self.faces is None else len(self.faces)}
+
+    def _dots(self) -> dict[str, Any]:
+        """How points are drawn: a hundredth of the cloud is to be seen, TensorBoard's 0.005 often is not."""
+        size = float(np.ptp(self.vertices.astype(np.float64), axis=0).max()) / 100 or 0.01
+        return {"material": {"cls": "PointsMaterial", "size": size}}
 
     def _ply(self) -> bytes:
         """The format of Stanford's scanning repository (http://paulbourke.net/dataformats/ply)."""

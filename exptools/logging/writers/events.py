@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from exptools import rundir
+from exptools.errors import RunDirError
 from exptools.formats.events import encode_header, encode_media, encode_row, step_of
 from exptools.formats.rows import Row
 from exptools.formats.tfrecord import Damage, located
+from exptools.logging.kinds.hparams import TAG, HParams, flattened
 from exptools.logging.writers.appendfile import AppendFile
 from exptools.logging.writers.base import Cut, Media, Record, Writer
 from exptools.logging.writers.cutting import cut_file
-from exptools.say import say
+from exptools.say import Once, say
 
 
 class EventsWriter(Writer):
     """Writes one event a row to `run_dir`/events.out.tfevents.*, from the first one on.
 
-    Each attempt has a file of its own: a TensorBoard that looks on goes from one to the next.
+    Each attempt has a file of its own: a TensorBoard that looks on goes from one to the next. It
+    begins with the hyperparameters, which are the run's config; TensorBoard shows the first of a run.
     """
 
     def __init__(self, run_dir: Path) -> None:
@@ -31,12 +34,18 @@ class EventsWriter(Writer):
         name = _name(now, own_files(run_dir))
         self._run_dir = run_dir
         self._name = name
-        self._file = AppendFile(run_dir / name, lambda: encode_header(now))
+        self._begun = now
+        self._hparams: dict[str, bool | float | str] = {}  # what the file says of them
+        self._say_once = Once()
+        self._file = AppendFile(run_dir / name, self._first)
         self._n_failed = 0
         self._earlier: dict[str, int] = {}  # what earlier attempts left, in bytes
 
     def write(self, records: Sequence[Record]) -> None:
         """Append the rows and what is rich among the records, in their order."""
+        for record in records:
+            if isinstance(record, Media) and isinstance(record.value, HParams):
+                self._note(record.value)
         for is_rich, group in itertools.groupby(records, lambda record: isinstance(record, Media)):
             if is_rich:
                 for media in group:
@@ -47,6 +56,25 @@ class EventsWriter(Writer):
                 self._file.append(b"".join(map(encode_row, rows)), sum(len(row.values) for row in rows))
         self._file.append()
         self.trouble = self._file.trouble
+
+    def _first(self) -> bytes:
+        """What the file begins with."""
+        self._hparams = {**_config(self._run_dir), **self._hparams}
+        if not self._hparams:
+            return encode_header(self._begun)
+        values = HParams(self._hparams, self._begun).summaries(TAG)
+        return encode_header(self._begun) + encode_media(0, self._begun, values)
+
+    def _note(self, given: HParams) -> None:
+        """Let hyperparameters begin the file if it has not begun, else say which of them are not shown."""
+        if self._file.size and self._hparams:
+            hidden = [k for k, v in given.values.items() if self._hparams.get(k) != v]
+            if hidden:
+                self._say_once(
+                    f"TensorBoard shows those hyperparameters that a run has first, so {', '.join(hidden)} of "
+                    "log_hparams() not there: log them before all else, or have them in the config"
+                )
+        self._hparams = {**given.values, **self._hparams}
 
     def _encoded(self, media: Media) -> bytes:
         """As one event; nothing if it cannot be encoded, which is said."""
@@ -94,6 +122,15 @@ def _name(now: float, earlier: Sequence[Path]) -> str:
 def own_files(run_dir: Path) -> list[Path]:
     """The event files that exptools wrote into `run_dir`, the oldest first."""
     return sorted(run_dir.glob(f"events.out.{rundir.EVENTS_INFIX}.*{rundir.OWN_EVENTS_SUFFIX}"))
+
+
+def _config(run_dir: Path) -> dict[str, bool | float | str]:
+    """The config of the run as hyperparameters; none if it has none that can be read."""
+    try:
+        config = rundir.read_json(run_dir / rundir.VARIANT)
+    except (OSError, RunDirError):
+        return {}
+    return dict(flattened(config)) if isinstance(config, dict) else {}
 
 
 def _records(data: bytes, start: int = 0) -> Iterator[tuple[bytes | Damage, int, int]]:
