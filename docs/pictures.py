@@ -1,4 +1,4 @@
-"""Make the pictures of the docs from a real `make demo`: demo.svg, train_loss.png, tensorboard.png in docs/img/
+"""Make the pictures of the docs from a real `make demo`: docs/img/{demo.svg,train_loss.png,tensorboard.png}.
 
 The last one needs chromium.
 """

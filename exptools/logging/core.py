@@ -165,8 +165,11 @@ class Core:
         filename: str | None = None,
         with_prefix: bool = True,
         color: str | None = None,
+        tag: str | None = None,
     ) -> None:
         """Print a text, with the current prefix, and keep it in debug.log.
+
+        Lines of a log are not for TensorBoard, which shows a text as a page; give a tag to what shall be one.
 
         Args:
             data: the text; may have several lines.
@@ -175,6 +178,7 @@ class Core:
             filename: keep it in this additional output (`add_text_output`) instead of debug.log.
             with_prefix: put the current prefix in front of it.
             color: on a terminal; gray, red, green, yellow, blue, magenta, cyan or white. Files stay plain.
+            tag: keep it under this tag as well, as Markdown: in TensorBoard's Text, and in media/.
         """
         if color is not None and color not in COLORS:
             raise LoggingError(f"color must be one of {', '.join(COLORS)}, not {color!r}")
@@ -188,6 +192,10 @@ class Core:
             if filename is not None:
                 spool.expect_output(filename, "text")
             spool.texts.append(Text(line, filename))
+            if tag is not None:
+                from exptools.logging.kinds.text import Markdown
+
+                self._record(tag, "text", lambda: Markdown(data), step, with_prefix)
         _show(line, color)
         if spool is None or spool.refuses:
             self._refuse(f"text {reprlib.repr(data)}")

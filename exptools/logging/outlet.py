@@ -12,7 +12,9 @@ from exptools.logging.attempt import Attempt
 from exptools.logging.writers.base import Media, Record, Text, Writer
 from exptools.say import Once
 
-MOST_RECORDS = 200_000  # that wait for a writer which raises
+# What may wait for a writer that raises.
+MOST_RECORDS = 200_000
+MOST_MEDIA_BYTES = 2**28
 
 
 class Outlet:
@@ -59,10 +61,11 @@ class Outlet:
         except Exception as error:
             failure = f"{self.name} failed ({one_line(error)})"
             self._say_once(f"{failure}; what is logged waits in memory and is tried again")
-            if len(self._waiting) > MOST_RECORDS:
-                self._say_once(f"{self.name}: {MOST_RECORDS:,} records wait; from now on they are lost")
-                self._dropped += len(self._waiting) - MOST_RECORDS
-                del self._waiting[MOST_RECORDS:]
+            most = _that_may_wait(self._waiting)
+            if most < len(self._waiting):
+                self._say_once(f"{self.name}: {most:,} records wait; from now on they are lost")
+                self._dropped += len(self._waiting) - most
+                del self._waiting[most:]
             return failure
         self._waiting = []
         return self.writer.trouble
@@ -105,3 +108,14 @@ class Outlet:
 
     def _is_wanted(self, tag: str) -> bool:
         return tag not in self._tags and not any(fnmatch.fnmatchcase(tag, glob) for glob in self.globs)
+
+
+def _that_may_wait(records: Sequence[Record]) -> int:
+    """How many of them, from the first on, find room in memory."""
+    media_bytes = 0
+    for i, record in enumerate(records[:MOST_RECORDS]):
+        if isinstance(record, Media):
+            media_bytes += record.value.nbytes
+            if media_bytes > MOST_MEDIA_BYTES:
+                return i
+    return min(len(records), MOST_RECORDS)

@@ -13,16 +13,16 @@ from exptools.errors import LoggingError
 from exptools.formats.rows import Row, Scalar, rows
 from exptools.lifecycle import one_line
 from exptools.logging.attempt import Attempt
-from exptools.logging.outlet import Outlet
+from exptools.logging.outlet import MOST_MEDIA_BYTES, Outlet
 from exptools.logging.writers.base import Media, Record, Text, Writer
 from exptools.say import Once, say
 
 FLUSH_S = 1.0
 # What may wait for the writers. Who logs more waits for them; if they do not come on, what is more is lost.
 MOST_SCALARS = 200_000
-MOST_MEDIA_BYTES = 2**28
 MOST_SCALARS_OF_A_STUCK_DISK = 2_000_000
 PATIENCE_S = 10.0
+MEDIA_PATIENCE_S = 60.0  # encoding them takes time, too
 
 ItemT = TypeVar("ItemT")
 
@@ -66,7 +66,7 @@ class Spool:
         self._keeps_last = keep_last
         self._last: dict[str, float] = {}
         self._media_bytes = 0
-        self._dropped = 0
+        self._dropped = self._dropped_media = 0
         self._stuck = False
         self._lost: str | None = None
         self._say_once = Once()
@@ -112,21 +112,18 @@ class Spool:
         self.do(show)
 
     def add_media(self, media: Media) -> None:
-        """Add something rich; waits for the writers where too much of it waits."""
+        """Add something rich; where too much of it waits, wait for the writers as long as there is hope."""
+        if self._media_bytes > MOST_MEDIA_BYTES and not self._has_room(MEDIA_PATIENCE_S):
+            self._dropped_media += 1
+            self._say_once("what is logged cannot be written; from now on images and the like are LOST")
+            return
         self.media.append(media)
         self._media_bytes += media.value.nbytes  # about: two threads may count over each other
-        if self._media_bytes > MOST_MEDIA_BYTES:
-            self.flush()
 
     def wait_for_room(self) -> None:
         """Wait until what was added is written, as long as there is hope."""
         if not self._stuck:
-            if self.is_writing_here:
-                return
-            request = _Request(lambda: None)
-            self._requests.put(request)
-            self._stuck = not request.is_done(PATIENCE_S) and self._thread.is_alive()
-            if self._stuck:
+            if not self._has_room(PATIENCE_S):
                 most = f"{MOST_SCALARS_OF_A_STUCK_DISK:,} scalars"
                 say(
                     f"what is logged could not be written for {PATIENCE_S:.0f} s; up to {most} wait in memory"
@@ -141,6 +138,14 @@ class Spool:
     def names(self) -> tuple[str, ...]:
         """Of the writers, additional outputs that get everything among them."""
         return tuple(self._outlets)
+
+    def _has_room(self, patience_s: float) -> bool:
+        """Whether what was added is written after some time, or may yet be."""
+        if not self._stuck and not self.is_writing_here:
+            request = _Request(lambda: None)
+            self._requests.put(request)
+            self._stuck = not request.is_done(patience_s) and self._thread.is_alive()
+        return not self._stuck
 
     def exclude(self, tags: Iterable[str], names: Collection[str]) -> None:
         """Keep these tags from the writers of these names, from now on.
@@ -291,7 +296,10 @@ class Spool:
         """What is lost so far in one line, None if nothing is."""
         outlets = {**self._outlets, **self._outputs}.values()
         dropped = f"{self._dropped:,} scalars did not find room in memory" if self._dropped else None
-        return "; ".join(filter(None, (self._lost, dropped, *(outlet.lost() for outlet in outlets)))) or None
+        media = f"{self._dropped_media:,} images and the like" if self._dropped_media else None
+        media = media and f"{media} did not find room in memory"
+        lost = (self._lost, dropped, media, *(outlet.lost() for outlet in outlets))
+        return "; ".join(filter(None, lost)) or None
 
     def close(self) -> str | None:
         """Hand over what is left and close the writers; what was lost in one line, None if nothing was.

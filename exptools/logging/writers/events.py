@@ -71,8 +71,8 @@ class EventsWriter(Writer):
             hidden = [k for k, v in given.values.items() if self._hparams.get(k) != v]
             if hidden:
                 self._say_once(
-                    f"TensorBoard shows those hyperparameters that a run has first, so {', '.join(hidden)} of "
-                    "log_hparams() not there: log them before all else, or have them in the config"
+                    f"TensorBoard shows the hyperparameters that a run has first, so {', '.join(hidden)} of "
+                    "log_hparams() are not seen: log them before all else, or have them in the config"
                 )
         self._hparams = {**given.values, **self._hparams}
 
