@@ -77,8 +77,9 @@ class Aliases(Outputs, Resumable, RichKinds):
         self.log_image(tag, data, step, "CHW")
 
     def record_gif(self, tag: str, data: Any, step: int | None = None, duration: float = 0.1) -> None:
-        """As `log_gif` with dataformats "TCHW", which it had; (T, H, W) as well."""
-        self.log_gif(tag, data, step, duration, "TCHW")
+        """As `log_gif` with dataformats "TCHW" or "THW", which it had."""
+        is_gray = len(data) > 0 and len(getattr(data[0], "shape", ())) == 2
+        self.log_gif(tag, data, step, duration, "THW" if is_gray else "TCHW")
 
     def dump_data(self) -> None:
         """As `dump`."""

@@ -81,8 +81,8 @@ class RichKinds(Core):
         """Record images of one size.
 
         Args:
-            data: (N, H, W, C), by dataformats "NCHW" (N, C, H, W), and (N, H, W) in any case; N from 1 on,
-                the rest as in log_image.
+            data: (N, H, W, C), by dataformats "NCHW" (N, C, H, W), by "NHW" (N, H, W); N from 1 on, the rest
+                as in log_image.
 
         TensorBoard: Images, as samples of one tag. media/: a PNG for each, without loss.
         """
@@ -133,8 +133,8 @@ class RichKinds(Core):
         """Record frames as an animated GIF: up to 256 colors a frame. Needs Pillow.
 
         Args:
-            data: (T, H, W, C), by dataformats "TCHW" (T, C, H, W), and (T, H, W) in any case; T from 1 on,
-                the rest as in log_image. What is transparent is shown over white.
+            data: (T, H, W, C), by dataformats "TCHW" (T, C, H, W), by "THW" (T, H, W); T from 1 on, the rest
+                as in log_image. What is transparent is shown over white.
             duration: seconds that each frame is shown; GIF knows hundredths, from 0.02 on.
 
         TensorBoard: Images. media/: a GIF.

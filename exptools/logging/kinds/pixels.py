@@ -18,7 +18,8 @@ def pixels(what: str, data: Any, dataformats: str, lead: str = "") -> Array:
 
     Args:
         what: how it is called in errors.
-        dataformats: the axes: `lead` and then HWC, CHW or HW. Without a channel it is gray in any case.
+        dataformats: the axes: `lead` and then HWC, CHW or HW. One image of two axes is gray in any case; of
+            several that must be said, as one in color looks like several gray ones.
         lead: the axes in front, such as "T".
 
     Raises:
@@ -28,12 +29,8 @@ def pixels(what: str, data: Any, dataformats: str, lead: str = "") -> Array:
     if dataformats not in layouts:
         raise LoggingError(f"{what}: dataformats must be one of {', '.join(layouts)}, not {dataformats!r}")
     given = copied(what, data)
-    array = given
-    if given.ndim == len(lead) + 2:
-        array = given[..., None]
-    elif given.ndim == len(lead) + 3 and dataformats.endswith("CHW"):
-        array = np.moveaxis(given, -3, -1)
-    if array.ndim != len(lead) + 3 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:
+    array = _channels_last(given, dataformats[len(lead) :], given.ndim - len(lead))
+    if array is None:
         raise LoggingError(
             f"{what} has shape {given.shape}, dataformats={dataformats!r}; allowed: {_allowed(lead)}; no "
             "axis is empty"
@@ -43,10 +40,21 @@ def pixels(what: str, data: Any, dataformats: str, lead: str = "") -> Array:
     return within(what, array, 0, 1, _RANGE) if array.dtype.kind == "f" else array
 
 
+def _channels_last(given: Array, layout: str, n_axes: int) -> Array | None:
+    """(..., H, W, C); None if the shape does not go with the layout. n_axes: of one image."""
+    if n_axes == 2 and (layout == "HW" or given.ndim == 2):
+        array = given[..., None]
+    elif n_axes == 3 and layout != "HW":
+        array = given if layout == "HWC" else np.moveaxis(given, -3, -1)
+    else:
+        return None
+    return array if array.shape[-1] in (1, 3, 4) and array.size else None
+
+
 def _allowed(lead: str) -> str:
     front = "".join(f"{axis}, " for axis in lead)
     last, first, none = (f"({front}{axes})" for axes in ("H, W, C", "C, H, W", "H, W"))
-    return f"{last} by '{lead}HWC', {first} by '{lead}CHW', with C 1, 3 or 4, and {none}"
+    return f"{last} by '{lead}HWC', {first} by '{lead}CHW', with C 1, 3 or 4, and {none} by '{lead}HW'"
 
 
 def as_uint8(pixels: Array) -> NDArray[np.uint8]:
