@@ -13,6 +13,7 @@ from exptools.formats import summaries
 from exptools.logging.kinds.arrays import Array, copied
 
 MOST_BINS = 10_000
+_HALF = float(np.finfo(np.float64).max) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +56,11 @@ class Histogram:
         if not self._finite.size:
             return np.zeros(self.bins + 1), np.zeros(self.bins)
         low, high = self._finite.min(), self._finite.max()
-        edges = np.linspace(low, high, self.bins + 1)
+        scale = 1.0 if high / 2 - low / 2 < _HALF else 0.5  # so that high - low is a float64
+        edges = np.linspace(low * scale, high * scale, self.bins + 1) / scale
         if not (np.diff(edges) > 0).all():  # all are alike, or as good as: TensorBoard wants the last bin
             return np.full(self.bins + 1, low), np.r_[np.zeros(self.bins - 1), float(self._finite.size)]
-        counts, _ = np.histogram(self._finite, self.bins, (low, high))
+        counts, _ = np.histogram(self._finite * scale, self.bins, (low * scale, high * scale))
         return edges, counts.astype(np.float64)
 
     def summaries(self, tag: str) -> list[bytes]:

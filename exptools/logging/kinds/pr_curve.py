@@ -79,7 +79,7 @@ class PrCurve:
 
     def _at_or_above(self, last: Array, weights: Array) -> Array:
         """How much weight each threshold lets through. last: index of the last threshold that does."""
-        at = np.bincount(last, weights, self.n_thresholds)
+        at = np.bincount(last, weights, self.n_thresholds).astype(np.float64)  # of none it is int
         return np.cumsum(at[::-1])[::-1]
 
     def summaries(self, tag: str) -> list[bytes]:
