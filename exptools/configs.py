@@ -89,6 +89,8 @@ class LoggerConf:
     resume: str = "auto"  # a directory whose run did not complete is gone on with; always; never
     tee_stdout: bool = False  # what is printed goes to stdout.log, too
     python_logging: str | None = "INFO"  # records of `logging` from this level on go to debug.log; null: none
+    provenance: bool = True  # provenance.json: with which code, on what and how asked the run was made
+    provenance_env: list[str] = dataclasses.field(default_factory=list)  # globs of further variables in it
     snapshot_mode: Any = "last"  # none, last, all, gap, last+gap, best, or a number: the gap
     snapshot: SnapshotConf = dataclasses.field(default_factory=SnapshotConf)
 

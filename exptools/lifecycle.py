@@ -97,11 +97,13 @@ class Lifecycle:
         rundir.write_status(self.run_dir, self._status, self._directory)
         self._pid = os.getpid()
         self._lock = threading.RLock()
+        self.is_recorded: bool | None = None  # whether its provenance is; None while nobody has decided
         self._said = False
         self._ended = threading.Event()
         self._bell: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # may be rung by signal handlers
         self._closers: list[Callable[[], str | None]] = []
         self._remarks: list[Callable[[], str | None]] = []
+        self._told: list[Callable[[Status], None]] = []
         _hooks.add(self)
         self._thread = threading.Thread(target=self._beat, name="exptools-heartbeat", daemon=True)
         self._thread.start()
@@ -113,6 +115,15 @@ class Lifecycle:
     def while_running(self, remark: Callable[[], str | None]) -> None:
         """Ask `remark` at every heartbeat for what the status shall note, None if there is nothing to say."""
         self._remarks.append(remark)
+
+    def after_end(self, tell: Callable[[Status], None]) -> None:
+        """Let `tell` know the end, after it is written; what it takes longer does not make the run longer."""
+        self._told.append(tell)
+
+    @property
+    def start(self) -> float | None:
+        """When it began, in seconds since the epoch."""
+        return self._status.start
 
     @property
     def attempt(self) -> int:
@@ -142,6 +153,8 @@ class Lifecycle:
                 heartbeat=now,
                 end=now,
             )
+            for tell in self._told:
+                self._tell(tell)
         os.close(self._directory)
         _hooks.remove(self)
         _forget(self)
@@ -155,6 +168,12 @@ class Lifecycle:
     def ended(self) -> bool:
         """Whether the end has been written."""
         return self._ended.is_set()
+
+    def _tell(self, tell: Callable[[Status], None]) -> None:
+        try:
+            tell(self._status)
+        except Exception as error:
+            say(f"{self.run_dir}: {one_line(error)}")
 
     @staticmethod
     def _close(close: Callable[[], str | None]) -> str | None:

@@ -25,6 +25,7 @@ from exptools.say import say
 
 STATUS = "status.json"
 VARIANT = "variant_config.json"
+PROVENANCE = "provenance.json"
 SWEEP = "sweep.json"
 PROGRESS = "progress.csv"
 STDOUT = "stdout.log"
@@ -212,15 +213,16 @@ def as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, default=_jsonable) + "\n").encode()
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file.
+def read_json(path: str | os.PathLike[str], dir_fd: int | None = None) -> Any:
+    """Read a JSON file. dir_fd: its directory, opened, so that that may be renamed meanwhile.
 
     Raises:
         FileNotFoundError: there is none.
         RunDirError: it cannot be read, or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags, dir_fd=dir_fd)) as file:
+            return json.loads(file.read())
     except FileNotFoundError:
         raise
     except NotADirectoryError as error:
@@ -411,6 +413,22 @@ def attempt_after(status: Status) -> int:
 def aside(path: Path, attempt: int) -> Path:
     """Where that goes which attempts before `attempt` measured and it measures again."""
     return path / ORPHANED / f"attempt-{max(1, attempt - 1)}"
+
+
+def put_aside(path: Path, aside: Path) -> None:
+    """Move a whole file or directory into `aside`."""
+    aside.mkdir(parents=True, exist_ok=True)
+    os.replace(path, place_aside(path, aside))
+
+
+def place_aside(path: Path, aside: Path) -> Path:
+    """A free place in `aside`, under a name that TensorBoard, which looks there too, does not know."""
+    path = aside / path.name.replace(EVENTS_INFIX, "tf_events")
+    n, free = 1, path
+    while free.exists():
+        n += 1
+        free = path.with_name(f"{path.name}-{n}")
+    return free
 
 
 def make(path: Path) -> None:

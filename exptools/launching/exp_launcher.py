@@ -95,7 +95,15 @@ def run_experiments(
         report.write_sweep(directory, jobs, {"affinity_code": affinity_code}, slots)
         log = _log()
         log.info(report.plan(jobs, slots, directory))
-        outcomes = run_all(jobs, slots, b"", log, on_start=_Launched(directory, len(jobs)))
+        outcomes = run_all(
+            jobs,
+            slots,
+            b"",
+            log,
+            on_start=_Launched(directory, len(jobs)),
+            sweep_dir=directory,
+            code=Path(script).resolve().parent,
+        )
     told = report.failures(jobs, outcomes)
     if told:
         raise RunsFailed(told)

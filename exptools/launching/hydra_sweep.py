@@ -23,6 +23,7 @@ from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
 from exptools.launching.study import EndOfStudy, SoFar, Study
 from exptools.launching.sweep import run_all
+from exptools.provenance import facts
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,17 @@ def _launch(batch: _Batch, settings: Settings, sweep_dir: Path) -> Sequence[JobR
         log.info(report.plan(jobs, slots, sweep_dir))
     batch.so_far.nums |= {p.job.num for p in plan}
     again = _how_to_go_on(batch.study, sweep_dir)
-    ran = run_all(jobs, slots, shared, log, settings.policy, hint=again, n_failed=batch.so_far.n_failed)
+    ran = run_all(
+        jobs,
+        slots,
+        shared,
+        log,
+        settings.policy,
+        hint=again,
+        n_failed=batch.so_far.n_failed,
+        sweep_dir=sweep_dir,
+        code=facts.code_of(batch.task_function),
+    )
     batch.so_far.add(jobs, ran)
     goes_on = batch.study is not None and batch.study.goes_on
     told = None if goes_on else report.failures(jobs, ran)  # a study that goes on tells all at its end

@@ -57,6 +57,7 @@ class Spec:
     payload: str
     result: str
     attempt: int
+    provenance: str  # a file: what was found out for all jobs
     script: list[str]  # a plain script and its words; empty: a job of Hydra
 
     def main_module(self) -> MainModule:

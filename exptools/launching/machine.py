@@ -19,6 +19,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from exptools.cuda import entry_of, visible_ids
 from exptools.errors import AffinityError
 from exptools.words import count
 
@@ -305,29 +306,6 @@ def gpus(environ: Mapping[str, str] = os.environ, sys_root: Root = "/") -> tuple
     return _by_nvml(environ, root) or _by_driver(root) or _listed_for_rocm(environ)
 
 
-def visible_ids(text: str) -> tuple[str, ...]:
-    """The entries of CUDA_VISIBLE_DEVICES that CUDA follows.
-
-    Entries are of the kind of the first one (index, GPU- or MIG- identifier) and end at the first that is
-    not, such as -1; an entry given twice hides all. An index is a number with anything after it, and
-    identifiers stay as they are, abbreviated or not.
-    """
-    entries = [_entry(entry.strip()) for entry in text.split(",")]
-    first_kind = entries[0][0]
-    ids = tuple(id_ for kind, id_ in takewhile(lambda e: e[0] and e[0] == first_kind, entries))
-    return ids if len(set(ids)) == len(ids) else ()
-
-
-def _entry(text: str) -> tuple[str, str]:
-    """The kind of an entry ("" if it is invalid) and its name."""
-    if text.startswith(("GPU-", "MIG-")):
-        return text[:4], text
-    index = re.match(r"[+-]?[0-9]+", text)
-    if index is None or int(index[0]) < 0:
-        return "", text
-    return "index", str(int(index[0]))
-
-
 def _listed_for_cuda(environ: Mapping[str, str], root: Path) -> tuple[Gpu, ...]:
     ids = visible_ids(environ["CUDA_VISIBLE_DEVICES"])
     by_index = _counts_like_nvml(environ)
@@ -345,7 +323,7 @@ def _listed_for_rocm(environ: Mapping[str, str]) -> tuple[Gpu, ...]:
     # HIP's indices count among the GPUs that ROCR leaves, so they are the ones to hand out.
     for name in ("HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
         if name in environ:
-            entries = [_entry(entry.strip()) for entry in environ[name].split(",")]
+            entries = [entry_of(entry.strip()) for entry in environ[name].split(",")]
             return tuple(Gpu(id_, None, name) for _, id_ in takewhile(lambda entry: entry[0], entries))
     return ()
 

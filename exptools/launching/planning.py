@@ -19,6 +19,7 @@ from exptools.launching.composer import Composer
 from exptools.launching.job import Job, Outcome
 from exptools.launching.resume import Earlier, Places
 from exptools.launching.slots import Slot
+from exptools.provenance.files import settle
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,8 @@ def prepare(
         for planned in (p for p in plan if p.done is None):
             job = planned.job
             rundir.make(job.run_dir)
+            if job.attempt > 1:
+                settle(job.run_dir)  # the status is written over
             rundir.write_atomically(job.run_dir / rundir.VARIANT, planned.variant.unpack(), durable=False)
             rundir.write_status(job.run_dir, rundir.queued(job.attempt))
     except OSError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from exptools import rundir
 from exptools.launching import machine, progress, report
 from exptools.launching.engines.base import Engine, end_without
 from exptools.launching.engines.local import LocalEngine
@@ -22,6 +23,7 @@ from exptools.launching.lines import SEEN_LIVE
 from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
 from exptools.lifecycle import Ending
+from exptools.provenance import facts
 from exptools.rundir import State, Status
 from exptools.say import say_once
 
@@ -35,11 +37,14 @@ def run_all(
     on_start: Callable[[], None] = lambda: None,
     hint: str = "",
     n_failed: int = 0,
+    sweep_dir: Path | None = None,
+    code: Path | None = None,
 ) -> list[Outcome]:
     """Run all jobs, whatever happens to one; the outcomes are in the order of the jobs.
 
     shared: what application.pack made, for jobs of Hydra. log: hears of every start and end. on_start: called
     when a job begins. hint: said after an interrupt. n_failed: of earlier batches.
+    sweep_dir, code: where the runs lie, and where the user's code does, for the provenance of the runs.
 
     Raises:
         SystemExit: SIGINT, SIGTERM or SIGHUP came; the jobs that ran were ended in order, no other was begun.
@@ -52,6 +57,7 @@ def run_all(
     if any(slot.pin for slot in slots) and not machine.can_pin():
         say_once(_UNPINNED)
     with tempfile.TemporaryDirectory(prefix="exptools-") as scratch, contextlib.ExitStack() as stack:
+        facts.hand_on(Path(scratch, rundir.PROVENANCE), code or facts.code_of(), sweep_dir)
         engine = _engine(policy, shared, Path(scratch), len(jobs))
         stack.callback(engine.close)
         attempts = _Attempts(engine, policy.retries, log)

@@ -23,6 +23,8 @@ from exptools.launching import machine
 from exptools.launching.alike import Packed
 from exptools.launching.job import GRACE_S, Returned, Spec
 from exptools.lifecycle import Ending, Lifecycle
+from exptools.provenance import facts
+from exptools.provenance.record import Record
 from exptools.rundir import State
 from exptools.say import say
 
@@ -45,6 +47,7 @@ def main(pipe: int | None = None) -> None:
 def run(spec: Spec) -> int:
     """Run a job, whose status tells everything of it; the exit code for a process of its own."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    facts.expect(spec.provenance)
     life = lifecycle.begin(
         spec.run_dir,
         attempt=spec.attempt,
@@ -111,6 +114,8 @@ def _run(spec: Spec, life: Lifecycle) -> int:
     how = lifecycle.ending(error)
     if not life.is_ours:  # a fork that the job made came back
         return how.exit_code or 0
+    if life.is_recorded is None:  # there is no logger, which says what is told of it
+        Record(life, None if returned is None else returned.overrides)
     note = _send(spec, returned, how)
     notes = "; ".join(n for n in (how.note, note) if n) or None
     life.end(dataclasses.replace(how, note=notes, returned=_plain(returned)))

@@ -68,6 +68,7 @@ class LoggerCallback(Callback):
                 began = self._session.owns_life or self._life is not None
                 if began and logger.run_dir is not None:  # else the launcher has done so
                     write_variant(logger.run_dir, resolved(config))
+                self._session.record(list(config.hydra.overrides.task), task_function)
             except Exception as error:
                 self.close(error)
                 logger.refuse_with(f"the logger could not be opened: {lifecycle.one_line(error)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +22,7 @@ from exptools.logging.settings import Settings
 from exptools.logging.tee import Tee
 from exptools.logging.writers import registry
 from exptools.logging.writers.base import Writer
-from exptools.logging.writers.cutting import put_aside
+from exptools.provenance.files import settle
 from exptools.rundir import State
 from exptools.say import say, say_once
 
@@ -57,6 +57,7 @@ class Session:
                 "A logger has one run at a time"
             )
         self._logger = logger
+        self._settings = settings
         self._lost: str | None = None
         self._life: Lifecycle | None = None
         self._owns_life = False
@@ -100,6 +101,22 @@ class Session:
             if isinstance(error, OSError):
                 raise RunDirError(f"{run_dir}: cannot write there ({error.strerror or error})") from error
             raise
+
+    def record(
+        self, overrides: Sequence[str] | None = None, function: Callable[..., Any] | None = None
+    ) -> None:
+        """Begin the attempt's entry in provenance.json; variant_config.json is written.
+
+        overrides: of a Hydra job. function: of the user's code.
+        """
+        if self._life is None or self._life.is_recorded is not None:
+            return
+        if not self._settings.provenance:
+            self._life.is_recorded = False
+            return
+        from exptools.provenance.record import Record
+
+        Record(self._life, overrides, self._settings.provenance_env, function)
 
     @property
     def owns_life(self) -> bool:
@@ -171,6 +188,8 @@ def begin_life(
         if in_use:
             raise RunDirError(f"{in_use}; {advice}, or move that one away")
         attempt = rundir.next_attempt(run_dir)
+        if attempt > 1:
+            settle(run_dir)
         if refresh:
             _put_all_aside(run_dir, rundir.aside(run_dir, attempt))
         code = os.environ.get("EXPTOOLS_AFFINITY_CODE")
@@ -184,7 +203,7 @@ def _put_all_aside(run_dir: Path, aside: Path) -> None:
     kept = (rundir.ORPHANED, rundir.STATUS, rundir.HYDRA)
     for path in sorted(run_dir.iterdir()):
         if path.name not in kept:
-            put_aside(path, aside)
+            rundir.put_aside(path, aside)
 
 
 def _open_writers(run_dir: Path, settings: Settings) -> dict[str, Writer]:
@@ -237,9 +256,10 @@ def logger_context(
     chosen = Settings.of(snapshot_mode=snapshot_mode, **settings)
     variant = {"name": name, "run_ID": run_id, **plain(log_params or {}, "log_params")}
     run_dir = Path(log_dir).expanduser() / _run_name(run_id)
-    with Session(logger, run_dir, chosen, refresh=refresh):
+    with Session(logger, run_dir, chosen, refresh=refresh) as session:
         if logger.run_dir is not None:
             write_variant(logger.run_dir, variant)
+            session.record()
             logger.set_step(itr_i)
         yield logger
 

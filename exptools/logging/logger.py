@@ -47,6 +47,7 @@ class Logger(Aliases):
             self._session = Session(
                 self, Path(log_dir).expanduser(), Settings.of(**settings), refresh=refresh, is_global=False
             )
+            self._session.record()
 
     @contextlib.contextmanager
     def child_context(self, name: str | None = None, **settings: Any) -> Iterator[Logger]:
@@ -67,6 +68,7 @@ class Logger(Aliases):
         home = self.run_dir
         own = home / "children" / (name or str(os.getpid()))
         session = Session(self, own, Settings.of(**settings))
+        session.record()
         try:
             with session:
                 yield self

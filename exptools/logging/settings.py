@@ -31,6 +31,8 @@ class Settings:
     ranks: "zero": of a distributed training only rank 0 records; "all": the others do into rank_N/.
     resume: "auto": a directory whose run has ended without completing is gone on with; "always": one that has
     completed, too; "never".
+    provenance: provenance.json tells with which code, on what and how asked a run was made.
+    provenance_env: globs of variables that it tells besides those in exptools.provenance.environment.
     tee_stdout: what is printed goes to stdout.log as well.
     python_logging: from which level on records of Python's `logging` are kept in debug.log, too; None: none.
     snapshot_mode and snapshot: see exptools.logging.snapshots.Policy; format and rng besides.
@@ -44,6 +46,8 @@ class Settings:
     resume: str = "auto"
     tee_stdout: bool = False
     python_logging: str | None = "INFO"
+    provenance: bool = True
+    provenance_env: tuple[str, ...] = ()
     snapshot_mode: Any = "last"
     snapshot: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -86,12 +90,17 @@ class Settings:
         every_s = given.get("console_every_s", 10.0)
         if not isinstance(every_s, int | float) or not 0 <= every_s < math.inf:
             wrong.append(f"console_every_s must be a number of seconds, not {every_s!r}")
+        globs = given.get("provenance_env", ())
+        if isinstance(globs, str) or not isinstance(globs, Sequence):
+            wrong.append(f"provenance_env must be a list of globs of variables, not {globs!r}")
         wrong += _wrong_names(given.get("writers"), given.get("exclude"))
         if wrong:
             raise LoggingError("the logger cannot be opened: " + "; ".join(wrong))
         plain = dict(given)
         if "writers" in plain:
             plain["writers"] = tuple(plain["writers"])
+        if "provenance_env" in plain:
+            plain["provenance_env"] = tuple(map(str, plain["provenance_env"]))
         if "exclude" in plain:
             plain["exclude"] = {name: tuple(globs) for name, globs in (plain["exclude"] or {}).items()}
         chosen = cls(**plain)
@@ -112,6 +121,7 @@ _CHOICES = {
     "resume": ("auto", "always", "never"),
     "tee_stdout": (True, False),
     "python_logging": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", None),
+    "provenance": (True, False),
 }
 
 

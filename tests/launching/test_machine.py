@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from exptools.cuda import visible_ids
 from exptools.errors import AffinityError
 from exptools.launching.machine import (
     Core,
@@ -27,7 +28,6 @@ from exptools.launching.machine import (
     physical,
     pin,
     usable_cores,
-    visible_ids,
 )
 
 # Physical cores as (logical CPUs, socket, NUMA node), as the kernel numbers them on real machines.

@@ -20,6 +20,7 @@ from exptools.launching import main_module, transport
 from exptools.launching.job import GRACE_S, Job, Outcome, Spec
 from exptools.launching.slots import Slot
 from exptools.lifecycle import Ending
+from exptools.provenance.files import settle
 from exptools.rundir import State, Status
 from exptools.say import say
 
@@ -137,6 +138,7 @@ class Engine(abc.ABC):
             payload=str(self._scratch / f"{job.num}.job"),
             result=str(self._scratch / f"{job.num}.result"),
             attempt=job.attempt,
+            provenance=str(self._scratch / rundir.PROVENANCE),
             script=[job.script[0], slot.affinity_code, *job.script[1:]] if job.script else [],
         )
 
@@ -232,5 +234,6 @@ def end_without(run_dir: Path, how: Ending, status: Status | None = None) -> Non
     )
     try:
         rundir.write_status(run_dir, end)
+        settle(run_dir, end)
     except OSError as error:  # a full disk must not take the other jobs along
         say(f"{run_dir}: status not written ({error.strerror})")

@@ -23,7 +23,6 @@ from exptools.logging.snapshots import disk, formats, generators, loading, manif
 from exptools.logging.snapshots.loading import Snapshot
 from exptools.logging.snapshots.manifest import Entry
 from exptools.logging.snapshots.policy import Policy
-from exptools.logging.writers.cutting import put_aside
 from exptools.say import say
 
 _NAME = re.compile(r"step-+\d+(\.\d+)?")
@@ -308,7 +307,7 @@ class Store:
         """Move all snapshots into `aside`: the run has begun anew."""
         with self._lock:
             if self._home().exists():
-                put_aside(self._home(), aside)
+                rundir.put_aside(self._home(), aside)
             self._entries, self._damaged = [], {}
 
     # --- what is there --------------------------------------------------------------------------------

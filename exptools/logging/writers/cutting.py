@@ -46,7 +46,7 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
                 file.flush()
                 os.fsync(file.fileno())
         if n_cut or not n_kept:
-            os.replace(cut, place_aside(path, aside))
+            os.replace(cut, rundir.place_aside(path, aside))
             rundir.sync(aside)
             if n_kept:
                 os.chmod(kept, path.stat().st_mode & 0o777)
@@ -62,22 +62,6 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
         with contextlib.suppress(OSError):
             aside.rmdir()  # if nothing lies there
             aside.parent.rmdir()
-
-
-def put_aside(path: Path, aside: Path) -> None:
-    """Move a whole file or directory into `aside`."""
-    aside.mkdir(parents=True, exist_ok=True)
-    os.replace(path, place_aside(path, aside))
-
-
-def place_aside(path: Path, aside: Path) -> Path:
-    """A free place in `aside`, under a name that TensorBoard, which looks there too, does not know."""
-    path = aside / path.name.replace(rundir.EVENTS_INFIX, "tf_events")
-    n, free = 1, path
-    while free.exists():
-        n += 1
-        free = path.with_name(f"{path.name}-{n}")
-    return free
 
 
 def lines(path: Path, start: int = 0) -> Iterator[bytes]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from exptools import rundir
 from exptools.formats.progress import decode_header, encode_header, encode_rows
 from exptools.formats.rows import Row
 from exptools.logging.writers.appendfile import AppendFile
 from exptools.logging.writers.base import Cut, Record, Writer
-from exptools.logging.writers.cutting import cut_file, lines, put_aside
+from exptools.logging.writers.cutting import cut_file, lines
 
 MOST_ROWS = 200_000  # that wait because the file cannot be widened
 
@@ -57,7 +58,7 @@ class ProgressWriter(Writer):
             return
         header = _header_of(self._path)
         if header is None:
-            put_aside(self._path, cut.aside)
+            rundir.put_aside(self._path, cut.aside)
             return
         tags, begin = header
         with open(self._path, "rb") as file:

@@ -1,0 +1,140 @@
+"""A patch of git, file by file: what of it is kept, and what not and why. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from exptools.provenance.secrets import Hider, secret_file
+
+MAX_BYTES = 1_000_000  # of what is kept: a run directory stays light
+
+
+@dataclass(frozen=True)
+class Kept:
+    """content: a patch that git applies. left_out: files that are not in it, with the reason.
+
+    n_hidden: lines in which a secret was hidden, so the file is not quite what it was.
+    """
+
+    content: bytes
+    left_out: dict[str, str]
+    n_hidden: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of its file: it tells the content, so that two attempts with one patch have one file."""
+        return f"provenance-{hashlib.sha256(self.content).hexdigest()[:12]}.patch"
+
+
+def keep(patch: bytes, hider: Hider, max_bytes: int = MAX_BYTES) -> Kept:
+    """The files of a patch that hold no secrets, the small ones first to be kept if not all have room."""
+    sections = list(_sections(patch))
+    left_out: dict[str, str] = {}
+    kept: dict[int, bytes] = {}
+    room, n_hidden = max_bytes, 0
+    for index in sorted(range(len(sections)), key=lambda i: (len(sections[i]), i)):
+        section = sections[index]
+        name = _name(section)
+        if secret_file(name):
+            left_out[name] = "a file of secrets, by its name"
+        elif len(section) > room:
+            left_out[name] = f"{len(section):,} bytes; the patch is cut at {max_bytes:,}"
+        else:
+            hidden = _hidden(section, hider)
+            if hidden is None:
+                left_out[name] = "it holds a secret that cannot be hidden in a patch"
+            else:
+                kept[index], n = hidden
+                n_hidden += n
+                room -= len(section)
+    content = b"".join(kept[index] for index in sorted(kept))
+    return Kept(content, dict(sorted(left_out.items())), n_hidden)
+
+
+def clean(patch: bytes, hider: Hider) -> Kept:
+    """A patch that was kept, without what `hider` has learned since."""
+    text = patch.decode("latin-1")
+    return Kept(patch, {}) if hider.known(text) == text else keep(patch, hider)
+
+
+_BEGIN = re.compile(rb"^diff --git ", re.MULTILINE)
+
+
+def _sections(patch: bytes) -> Iterator[bytes]:
+    # A line of content begins with a space, +, - or \, and one of a binary file has no spaces.
+    starts = [found.start() for found in _BEGIN.finditer(patch)]
+    for start, end in zip(starts, [*starts[1:], len(patch)], strict=True):
+        yield patch[start:end]
+
+
+def _name(section: bytes) -> str:
+    """The file's name now, or what it was if it is gone; as git writes it, quotes undone."""
+    head = section.partition(b"\n@@")[0].partition(b"\nGIT binary patch")[0]
+    for mark in (b"\n+++ ", b"\n--- ", b"\nrename to "):
+        line = head.partition(mark)[2].partition(b"\n")[0]
+        if line and not line.startswith(b"/dev/null"):
+            return _unquoted(line).removeprefix("b/" if mark == b"\n+++ " else "a/")
+    # Of a binary file, and of an empty one, only the first line tells: twice the same name.
+    first = section.partition(b"\n")[0].removeprefix(b"diff --git ")
+    if first.endswith(b'"'):
+        return _unquoted(b'"' + first.split(b'"')[-2] + b'"').removeprefix("b/")
+    return first[(len(first) + 1) // 2 :].decode(errors="replace").removeprefix("b/")
+
+
+_ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
+_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
+
+
+def _unquoted(name: bytes) -> str:
+    name = name.rstrip(b"\t")  # git puts one behind a name with spaces
+    if name.startswith(b'"') and name.endswith(b'"'):
+        name = _ESCAPE.sub(_unescaped, name[1:-1])
+    return name.decode(errors="replace")
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    code = found[1]
+    return bytes([int(code, 8)]) if len(code) == 3 else _LETTERS.get(code, code)
+
+
+# In code a name such as `key` or `token` says little: only a literal text under a name that says more counts.
+_LITERAL = re.compile(
+    r"(?i)((?:passw(?:or)?d|passwd|secret|api_?key|access_?key|private_?key|auth_?token|access_?token)\w*[\"']?\s*"
+    r"[:=]\s*)(?:([\"'])([^\"'\s]{6,})\2|([A-Za-z0-9+/_-]*[0-9][A-Za-z0-9+/_-]{5,})\s*$)"
+)
+
+
+_PRIVATE_KEY = re.compile(r"^[ +-]\s*[\"']*-----BEGIN [A-Z ]*PRIVATE KEY-----", re.MULTILINE)
+
+
+def _hidden(section: bytes, hider: Hider) -> tuple[bytes, int] | None:
+    """The section with the secrets of added lines hidden, and of how many; None if others hold some.
+
+    A line that was there before must stay as it is: git would not find it.
+    """
+    text = section.decode("latin-1")  # every byte is a letter: what is not hidden stays as it is
+    if _PRIVATE_KEY.search(text):
+        return None
+    lines, n, in_hunk = text.split("\n"), 0, False
+    for index, line in enumerate(lines):
+        in_hunk = in_hunk or line.startswith("@@ ")
+        if not in_hunk:
+            continue
+        clean = _LITERAL.sub(_without_literal, hider.shapes(line))
+        if clean != line:
+            if not line.startswith("+"):
+                return None
+            lines[index] = clean
+            n += 1
+    return "\n".join(lines).encode("latin-1"), n
+
+
+def _without_literal(found: re.Match[str]) -> str:
+    quote = found[2] or ""
+    value = found[3] or found[4]
+    if re.search(r"[{}()$<>]", value):
+        return found[0]  # filled in elsewhere
+    return f"{found[1]}{quote}<hidden>{quote}"
