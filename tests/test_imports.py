@@ -110,13 +110,18 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         exptools.lod  # noqa: B018
 
 
-BASE = {"errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words"}
+BASE = {
+    *("errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words", "cuda"),
+    "provenance",
+}
 MAY_IMPORT = {
     "errors": set(),
     "collections": set(),
     "rundir": {"errors", "say"},
     "say": {"errors"},
     "seeds": set(),
+    "cuda": set(),
+    "provenance": {"errors", "rundir", "lifecycle", "say", "seeds", "cuda", "provenance"},
     "words": set(),
     "configs": {"errors"},
     "lifecycle": {"rundir", "errors", "say"},

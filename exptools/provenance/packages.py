@@ -55,7 +55,7 @@ def installed(path: Iterable[str] | None = None) -> Installed:
     )
 
 
-_INFO = re.compile(r"(?P<name>.+?)(?:-(?P<version>[^-]+?)(?:-py[0-9.]+)?(?:-[\w.]+)?)?\.(?:dist|egg)-info")
+_INFO = r"(?P<name>.+?)(?:-(?P<version>[^-]+?)(?:-py[0-9.]+)?(?:-[\w.]+)?)?\.(?:dist|egg)-info"
 
 
 def _distributions(path: Iterable[str]) -> Iterator[tuple[str, str, Path]]:
@@ -65,7 +65,7 @@ def _distributions(path: Iterable[str]) -> Iterator[tuple[str, str, Path]]:
         except OSError:  # a zip file, or not there
             continue
         for info in names:
-            found = _INFO.fullmatch(info) if info.endswith("-info") else None
+            found = re.fullmatch(_INFO, info) if info.endswith("-info") else None
             if found is None:
                 continue
             directory = Path(entry, info)

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from exptools.provenance.secrets import Hider, secret_file
 
@@ -60,14 +61,13 @@ def clean(patch: bytes, hider: Hider) -> Kept:
     return Kept(patch, {}) if hider.known(text) == text else keep(patch, hider)
 
 
-_BEGIN = re.compile(rb"^diff --git ", re.MULTILINE)
+_BEGIN = rb"(?m)^diff --git "
 
 
 def _sections(patch: bytes) -> Iterator[bytes]:
     # A line of content begins with a space, +, - or \, and one of a binary file has no spaces.
-    starts = [found.start() for found in _BEGIN.finditer(patch)]
-    for start, end in zip(starts, [*starts[1:], len(patch)], strict=True):
-        yield patch[start:end]
+    starts = [found.start() for found in re.finditer(_BEGIN, patch)]
+    yield from (patch[start:end] for start, end in pairwise([*starts, len(patch)]))
 
 
 def _name(section: bytes) -> str:
@@ -84,14 +84,14 @@ def _name(section: bytes) -> str:
     return first[(len(first) + 1) // 2 :].decode(errors="replace").removeprefix("b/")
 
 
-_ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
+_ESCAPE = rb"\\([0-7]{3}|.)"
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 
 
 def _unquoted(name: bytes) -> str:
     name = name.rstrip(b"\t")  # git puts one behind a name with spaces
     if name.startswith(b'"') and name.endswith(b'"'):
-        name = _ESCAPE.sub(_unescaped, name[1:-1])
+        name = re.sub(_ESCAPE, _unescaped, name[1:-1])
     return name.decode(errors="replace")
 
 
@@ -101,13 +101,13 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 
 # In code a name such as `key` or `token` says little: only a literal text under a name that says more counts.
-_LITERAL = re.compile(
+_LITERAL = (
     r"(?i)((?:passw(?:or)?d|passwd|secret|api_?key|access_?key|private_?key|auth_?token|access_?token)\w*[\"']?\s*"
     r"[:=]\s*)(?:([\"'])([^\"'\s]{6,})\2|([A-Za-z0-9+/_-]*[0-9][A-Za-z0-9+/_-]{5,})\s*$)"
 )
 
 
-_PRIVATE_KEY = re.compile(r"^[ +-]\s*[\"']*-----BEGIN [A-Z ]*PRIVATE KEY-----", re.MULTILINE)
+_PRIVATE_KEY = r"(?m)^[ +-]\s*[\"']*-----BEGIN [A-Z ]*PRIVATE KEY-----"
 
 
 def _hidden(section: bytes, hider: Hider) -> tuple[bytes, int] | None:
@@ -116,14 +116,14 @@ def _hidden(section: bytes, hider: Hider) -> tuple[bytes, int] | None:
     A line that was there before must stay as it is: git would not find it.
     """
     text = section.decode("latin-1")  # every byte is a letter: what is not hidden stays as it is
-    if _PRIVATE_KEY.search(text):
+    if re.search(_PRIVATE_KEY, text):
         return None
     lines, n, in_hunk = text.split("\n"), 0, False
     for index, line in enumerate(lines):
         in_hunk = in_hunk or line.startswith("@@ ")
         if not in_hunk:
             continue
-        clean = _LITERAL.sub(_without_literal, hider.shapes(line))
+        clean = re.sub(_LITERAL, _without_literal, hider.shapes(line))
         if clean != line:
             if not line.startswith("+"):
                 return None

@@ -15,24 +15,22 @@ _STRONG = (
 )
 # Under these only texts are: `max_tokens=512` and `key_dim=64` are settings of a model.
 _WEAK = r"keys?|tokens?|pwd"
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_NUMBER = re.compile(
-    r"[+-]?[0-9][0-9_]*(\.[0-9]*)?([eE][+-]?[0-9]+)?|true|false|null|none|\?\?\?|", re.IGNORECASE
-)
 
-_SHAPES = re.compile(
+# Patterns are texts here: `re` compiles and keeps them when they are first used, not when a run begins.
+_WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
+_NUMBER = r"(?i)[+-]?[0-9][0-9_]*(\.[0-9]*)?(e[+-]?[0-9]+)?|true|false|null|none|\?\?\?|"
+_SHAPES = (
     r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|"
-    r"sk-[\w-]{20,}|wandb_v1_\w{20,}|xox[abprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|npm_[A-Za-z0-9]{30,}|"
-    r"pypi-[\w-]{20,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*)"
+    r"sk-[\w-]{20,}|wandb_v1_\w{20,}|xox[abprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|"
+    r"npm_[A-Za-z0-9]{30,}|pypi-[\w-]{20,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
-_BEARER = re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}")
-_IN_URL = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s@'\"]+@", re.IGNORECASE)
-_NAMED = re.compile(
-    # name; = or :; value, up to its quote or to where a list, a mapping or a URL goes on
-    r"(?P<name>[\w.\-/@+~]*(?:" + _STRONG + r"|" + _WEAK + r")\w*)(?P<is>[\"']?\s?[=:]\s?)"
-    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s,&;}\])\"']+)",
-    re.IGNORECASE,
+_BEARER = r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}"
+_IN_URL = r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://)[^/\s@'\"]{1,500}@"
+# name; = or :; value, up to its quote or to where a list, a mapping or a URL goes on
+_NAMED = (
+    r"(?i)(?P<name>[\w.\-/@+~]{0,100}(?:" + _STRONG + r"|" + _WEAK + r")\w{0,100})(?P<is>[\"']?\s?[=:]\s?)"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s,&;}\])\"']+)"
 )
 
 
@@ -46,9 +44,9 @@ def is_secret_name(name: str, value: Any = "") -> bool:
         return True
     if value is None or isinstance(value, bool | int | float):
         return False
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip("\"'")):
+    if isinstance(value, str) and re.fullmatch(_NUMBER, value.strip("\"'")):
         return False
-    return any(re.fullmatch(rf"\w*(?:{_WEAK})", word, re.IGNORECASE) for word in _WORDS.findall(name))
+    return any(re.fullmatch(rf"\w*(?:{_WEAK})", word, re.IGNORECASE) for word in re.findall(_WORDS, name))
 
 
 class Hider:
@@ -78,14 +76,14 @@ class Hider:
 
     def text(self, text: str) -> str:
         """A text without what is known or has the shape of a secret, or stands behind the name of one."""
-        return self.shapes(_NAMED.sub(self._named, text))
+        return self.shapes(re.sub(_NAMED, self._named, text))
 
     def shapes(self, text: str) -> str:
         """A text without what is known or has the shape of a secret."""
         text = self.known(text)
-        text = _SHAPES.sub(HIDDEN, text)
-        text = _BEARER.sub(rf"\g<1>{HIDDEN}", text)
-        return _IN_URL.sub(_without_user, text)
+        text = re.sub(_SHAPES, HIDDEN, text)
+        text = re.sub(_BEARER, rf"\g<1>{HIDDEN}", text)
+        return re.sub(_IN_URL, _without_user, text)
 
     def known(self, text: str) -> str:
         """A text without the values that were learned."""
@@ -164,10 +162,10 @@ def _without_user(found: re.Match[str]) -> str:
 
 def secret_file(path: str) -> bool:
     """Whether a file is one that holds secrets, by its name: .env, *.pem, id_rsa, credentials.json, ..."""
-    return _FILES.fullmatch(path.rsplit("/", 1)[-1].lower()) is not None
+    return re.fullmatch(_FILES, path.rsplit("/", 1)[-1].lower()) is not None
 
 
-_FILES = re.compile(
+_FILES = (
     r"\.env(\..*)?|.*\.env|\.envrc|\.netrc|_netrc|\.pgpass|\.npmrc|\.pypirc|\.htpasswd|kaggle\.json|"
     r"id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|key|p12|pfx|jks|keystore|kdbx)|"
     r"(.*[._-])?(credential|secret|passw(or)?d|api[_-]?key|access[_-]?token|auth[_-]?token)s?(\.(json|ya?ml|toml|ini|cfg|txt|conf))?|"
