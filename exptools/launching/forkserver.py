@@ -75,12 +75,18 @@ def _run_job(pipe: int) -> NoReturn:
 
 
 def _rehearse() -> None:
-    """Do once what each job does before its function is called: a parser that has never parsed is slow."""
+    """Do once what each job does beside its function: a parser that has never parsed is slow."""
     from omegaconf import OmegaConf
+
+    from exptools.provenance import machine
+    from exptools.provenance.secrets import Hider
 
     text = "${a.b}/${a.b}.log"
     config = OmegaConf.create({"a": {"b": "x"}, "c": text, "d": [text, "${oc.env:HOME,x}"]})
     OmegaConf.to_yaml(OmegaConf.masked_copy(config, ["a", "c", "d"]), resolve=True)
+    Hider().named({"A_KEY": "1", "B": "x"})
+    machine.host()
+    machine.python()
 
 
 def unsafe() -> str | None:

@@ -5,69 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-GLOBS = (
-    *(
-        "CUDA_*",
-        "CUDNN_*",
-        "CUBLAS_*",
-        "NVIDIA_*",
-        "NCCL_*",
-        "HIP_*",
-        "ROCR_*",
-        "HSA_*",
-        "TORCH*",
-        "PYTORCH_*",
-        "XLA_*",
-    ),
-    *(
-        "JAX_*",
-        "TF_*",
-        "OMP_*",
-        "MKL_*",
-        "OPENBLAS_*",
-        "BLIS_*",
-        "NUMEXPR_*",
-        "KMP_*",
-        "GOMP_*",
-        "VECLIB_*",
-        "MALLOC_*",
-    ),
-    *(
-        "RANK",
-        "WORLD_SIZE",
-        "LOCAL_RANK",
-        "MASTER_ADDR",
-        "MASTER_PORT",
-        "SLURM_*",
-        "OMPI_COMM_WORLD_*",
-        "PMI_*",
-        "HOROVOD_*",
-    ),
-    *(
-        "PYTHON*",
-        "VIRTUAL_ENV",
-        "CONDA_DEFAULT_ENV",
-        "CONDA_PREFIX",
-        "LD_LIBRARY_PATH",
-        "LD_PRELOAD",
-        "LANG",
-        "LC_*",
-        "TZ",
-    ),
-    *(
-        "HYDRA_*",
-        "EXPTOOLS_*",
-        "HF_*",
-        "TRANSFORMERS_*",
-        "WANDB_MODE",
-        "WANDB_PROJECT",
-        "MUJOCO_GL",
-        "PYOPENGL_PLATFORM",
-    ),
+NAMES = frozenset(
+    (
+        *("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "VIRTUAL_ENV", "LANG", "TZ"),
+        *("CONDA_DEFAULT_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "LD_PRELOAD", "MUJOCO_GL"),
+        *("PYOPENGL_PLATFORM", "WANDB_MODE", "WANDB_PROJECT"),
+    )
+)
+PREFIXES = (
+    *("CUDA_", "CUDNN_", "CUBLAS_", "NVIDIA_", "NCCL_", "HIP_", "ROCR_", "HSA_", "TORCH", "PYTORCH_", "XLA_"),
+    *("JAX_", "TF_", "OMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "KMP_", "GOMP_", "VECLIB_"),
+    *("MALLOC_", "SLURM_", "OMPI_COMM_WORLD_", "PMI_", "HOROVOD_", "PYTHON", "HYDRA_", "EXPTOOLS_", "HF_"),
+    *("TRANSFORMERS_", "LC_"),
 )
 
 
-def chosen(environ: Mapping[str, str], more: Sequence[str] = ()) -> dict[str, str]:
-    """The variables whose names match one of GLOBS or `more`, sorted."""
-    globs = (*GLOBS, *more)
-    return {name: environ[name] for name in sorted(environ) if any(fnmatchcase(name, glob) for glob in globs)}
+def chosen(environ: Mapping[str, str], globs: Sequence[str] = ()) -> dict[str, str]:
+    """The variables in NAMES, those that begin with one of PREFIXES, and those that match `globs`; sorted."""
+    return {
+        name: environ[name]
+        for name in sorted(environ)
+        if name in NAMES or name.startswith(PREFIXES) or any(fnmatchcase(name, glob) for glob in globs)
+    }

@@ -6,9 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
-import site
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Callable
@@ -53,14 +51,15 @@ def code_of(function: Callable[..., Any] | None = None) -> Path:
 
 
 def _is_of_the_environment(path: str) -> bool:
-    return os.path.realpath(path).startswith(_environment())
+    """Whether this is where libraries and commands are installed."""
+    return any(part in path for part in _OF_LIBRARIES) or path.startswith(_OF_PYTHON)
 
 
-def _environment() -> tuple[str, ...]:
-    """Where libraries and commands are installed."""
-    places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
-    places |= {*site.getsitepackages(), site.getusersitepackages()}
-    return tuple(os.path.realpath(place) + os.sep for place in places if place)
+_OF_LIBRARIES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_OF_PYTHON = (
+    os.path.dirname(os.__file__) + os.sep,
+    *(os.path.join(prefix, "bin") + os.sep for prefix in (sys.prefix, sys.base_prefix)),
+)
 
 
 def gather(code: Path) -> Facts:
@@ -111,12 +110,10 @@ def find(code: Path) -> Facts:
 
 def _is_outdated(facts: Facts) -> bool:
     """Whether this process has imported code that was written after the repositories were looked at."""
-    within, without = tuple(f"{root}{os.sep}" for root in facts.roots), _environment()
+    within = tuple(f"{root}{os.sep}" for root in facts.roots)
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if not isinstance(path, str) or not os.path.isabs(path):
-            continue
-        if path.startswith(within) and not path.startswith(without):
+        if isinstance(path, str) and path.startswith(within) and not _is_of_the_environment(path):
             with contextlib.suppress(OSError):
                 if os.stat(path).st_mtime >= facts.taken:
                     return True
