@@ -15,7 +15,7 @@ from exptools import rundir
 from exptools.formats.projector import CONFIG, projector_config
 from exptools.logging.writers.appendfile import AppendFile
 from exptools.logging.writers.base import Cut, Media, Record, Writer
-from exptools.logging.writers.cutting import cut_file, lines, put_aside
+from exptools.logging.writers.cutting import cut_file, lines
 from exptools.say import Once, say
 from exptools.words import memory
 
@@ -203,7 +203,7 @@ class MediaWriter(Writer):
         for name in names:
             path = self._run_dir / name
             if path.is_file():
-                put_aside(path, (aside / name).parent)
+                rundir.put_aside(path, (aside / name).parent)
 
     def _remove_torn(self) -> None:
         """What a process that was killed had not written to the end."""
