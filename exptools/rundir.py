@@ -309,7 +309,7 @@ def claimed(path: Path, *, wait: bool = True) -> Iterator[None]:
     Raises:
         RunDirError: somebody else has claimed it, and we do not `wait`.
     """
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    fd, owner = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)), os.getpid()
     try:
         fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -320,6 +320,10 @@ def claimed(path: Path, *, wait: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
+        if os.getpid() == owner:
+            # A child that another thread has just forked has the lock, too, until it executes its command.
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_UN)
         os.close(fd)
 
 
