@@ -91,12 +91,16 @@ def _ask_nvml(nvml: Any, index: int) -> Device:
 
 def _by_driver(root: Path) -> dict[str, Any]:
     driver = root / "proc/driver/nvidia"
-    devices = []
-    for index, directory in enumerate(sorted((driver / "gpus").glob("*"))):
-        told = dict(re.findall(r"^([^:\n]+):\s*(.+?)\s*$", _read(directory / "information"), re.MULTILINE))
-        minor = told.get("Device Minor", "")
-        if (root / f"dev/nvidia{minor}").exists():  # a container may see more than it was given
-            devices.append({"index": index, "name": told.get("Model"), "uuid": told.get("GPU UUID")})
+    told = [
+        dict(re.findall(r"^([^:\n]+):\s*(.+?)\s*$", _read(directory / "information"), re.MULTILINE))
+        for directory in sorted((driver / "gpus").glob("*"))
+    ]
+    # A container may see more than it was given.
+    given = [gpu for gpu in told if (root / f"dev/nvidia{gpu.get('Device Minor', '')}").exists()]
+    devices = [
+        {"index": index, "name": gpu.get("Model"), "uuid": gpu.get("GPU UUID")}
+        for index, gpu in enumerate(given)
+    ]
     version = re.search(r"Kernel Module(?: for \S+)?\s+([0-9.]+)", _read(driver / "version"))
     return {"driver": version[1] if version else None, "devices": devices} if devices else {}
 

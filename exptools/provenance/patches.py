@@ -102,11 +102,9 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 # In code a name such as `key` or `token` says little: only a literal text under a name that says more counts.
 _LITERAL = (
-    r"(?i)((?:passw(?:or)?d|passwd|secret|api_?key|access_?key|private_?key|auth_?token|access_?token)\w*[\"']?\s*"
-    r"[:=]\s*)(?:([\"'])([^\"'\s]{6,})\2|([A-Za-z0-9+/_-]*[0-9][A-Za-z0-9+/_-]{5,})\s*$)"
+    r"(?i)((?:passw(?:or)?d|passwd|secret|api_?key|access_?key|private_?key|auth_?token|access_?token)\w{0,50}"
+    r"[\"']?\s{0,20}[:=]\s{0,20})(?:([\"'])([^\"'\s]{6,})\2|([A-Za-z0-9+/_-]{6,})\s*$)"
 )
-
-
 _PRIVATE_KEY = r"(?m)^[ +-]\s*[\"']*-----BEGIN [A-Z ]*PRIVATE KEY-----"
 
 
@@ -135,6 +133,7 @@ def _hidden(section: bytes, hider: Hider) -> tuple[bytes, int] | None:
 def _without_literal(found: re.Match[str]) -> str:
     quote = found[2] or ""
     value = found[3] or found[4]
-    if re.search(r"[{}()$<>]", value):
+    is_a_name = found[4] and not re.search("[0-9]", value)
+    if is_a_name or re.search(r"[{}()$<>]", value):
         return found[0]  # filled in elsewhere
     return f"{found[1]}{quote}<hidden>{quote}"

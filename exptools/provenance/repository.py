@@ -187,10 +187,10 @@ def _index_with(git: Git, names: list[str]) -> Iterator[Path]:
 def _tell_submodules(git: Git, found: Repository, hider: Hider, deadline: float) -> None:
     if not (git.directory / ".gitmodules").is_file():
         return
-    answer = git.line_or_none("config", "-f", ".gitmodules", "--get-regexp", r"\.path$") or ""
+    answer = git.names("config", "-f", ".gitmodules", "-z", "--get-regexp", r"\.path$")
     inside: dict[str, Any] = {}
-    for line in answer.splitlines():
-        path = line.partition(" ")[2]
+    for setting in answer:
+        path = setting.partition("\n")[2]
         if not (git.directory / path / ".git").exists():
             inside[path] = {"problem": "not checked out"}
             continue

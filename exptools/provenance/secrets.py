@@ -14,7 +14,7 @@ _STRONG = (
     r"auth_?token|access_?token|refresh_?token|bearer"
 )
 # Under these only texts are: `max_tokens=512` and `key_dim=64` are settings of a model.
-_WEAK = r"keys?|tokens?|pwd"
+_WEAK = ("key", "keys", "token", "tokens", "pwd")
 
 # Patterns are texts here: `re` compiles and keeps them when they are first used, not when a run begins.
 _WORDS = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+"
@@ -27,10 +27,10 @@ _SHAPES = (
 )
 _BEARER = r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}"
 _IN_URL = r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://)[^/\s@'\"]{1,500}@"
-# name; = or :; value, up to its quote or to where a list, a mapping or a URL goes on
-_NAMED = (
-    r"(?i)(?P<name>[\w.\-/@+~]{0,100}(?:" + _STRONG + r"|" + _WEAK + r")\w{0,100})(?P<is>[\"']?\s?[=:]\s?)"
-    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s,&;}\])\"']+)"
+# Each takes a time that grows with the text and no faster: a config may hold a page without a space.
+_NAME = r"(?<![\w.\-/@+~])([\w.\-/@+~]+)[\"']?\s?[=:]\s?"
+_VALUE = (
+    r"\"[^\"]*\"|'[^']*'|[^\s,&;}\])\"']+"  # up to its quote, or to where a list, a mapping or a URL goes on
 )
 
 
@@ -46,7 +46,7 @@ def is_secret_name(name: str, value: Any = "") -> bool:
         return False
     if isinstance(value, str) and re.fullmatch(_NUMBER, value.strip("\"'")):
         return False
-    return any(re.fullmatch(rf"\w*(?:{_WEAK})", word, re.IGNORECASE) for word in re.findall(_WORDS, name))
+    return any(word.lower().endswith(_WEAK) for word in re.findall(_WORDS, name))
 
 
 class Hider:
@@ -76,7 +76,16 @@ class Hider:
 
     def text(self, text: str) -> str:
         """A text without what is known or has the shape of a secret, or stands behind the name of one."""
-        return self.shapes(re.sub(_NAMED, self._named, text))
+        parts, end = [], 0
+        for found in re.finditer(_NAME, text):
+            value = re.compile(_VALUE).match(text, found.end())
+            if found.start() < end or value is None or not is_secret_name(found[1], value[0]):
+                continue
+            self.learn(value[0])
+            quote = value[0][0] if value[0][0] in "\"'" else ""
+            parts += [text[end : value.start()], quote, HIDDEN, quote]
+            end = value.end()
+        return self.shapes("".join([*parts, text[end:]]))
 
     def shapes(self, text: str) -> str:
         """A text without what is known or has the shape of a secret."""
@@ -88,14 +97,6 @@ class Hider:
     def known(self, text: str) -> str:
         """A text without the values that were learned."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
-
-    def _named(self, found: re.Match[str]) -> str:
-        name, value = found["name"], found["value"]
-        if not is_secret_name(name, value):
-            return found[0]
-        self.learn(value)
-        quote = value[0] if value[0] in "\"'" else ""
-        return f"{name}{found['is']}{quote}{HIDDEN}{quote}"
 
     def words(self, words: Sequence[str]) -> list[str]:
         """The words of a command line: `--password x`, `--api-key=x`, `+wandb.api_key=x`."""
