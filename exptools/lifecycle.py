@@ -53,6 +53,9 @@ def ending(error: BaseException | None) -> Ending:
         return Ending(State.INTERRUPTED, 130, "KeyboardInterrupt")
     if not isinstance(error, SystemExit):
         return Ending(State.FAILED, 1, one_line(error))
+    if isinstance(error.__context__, KeyboardInterrupt) and isinstance(error.code, int):
+        # `except KeyboardInterrupt: sys.exit(1)`, as Lightning does.
+        return Ending(State.INTERRUPTED, error.code, "KeyboardInterrupt")
     if error.code is None or error.code == 0:
         return Ending(State.COMPLETED, 0, note="the job ended by sys.exit(0)")
     if isinstance(error.code, int):
@@ -345,6 +348,11 @@ def current(run_dir: str | os.PathLike[str]) -> Lifecycle | None:
 def running() -> Lifecycle | None:
     """The life that this process began last, if it has not ended."""
     return _current
+
+
+def uncaught() -> BaseException | None:
+    """The exception that ends this process, None if there is none."""
+    return _hooks._uncaught
 
 
 def _forget(life: Lifecycle) -> None:

@@ -14,6 +14,7 @@ _VARIABLES = (
     ("HOROVOD_RANK", "HOROVOD_SIZE"),
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # mpirun of Open MPI
     ("PMI_RANK", "PMI_SIZE"),  # mpirun of MPICH and Intel
+    ("LOCAL_RANK", "WORLD_SIZE"),  # Lightning's processes, before they have met; on one machine
 )
 
 

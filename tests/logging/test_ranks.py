@@ -34,6 +34,8 @@ def alone(monkeypatch: Any) -> None:
         ({"HOROVOD_RANK": "3", "HOROVOD_SIZE": "8"}, Rank(3, 8, "HOROVOD_RANK")),
         ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, Rank(1, 2, "OMPI_COMM_WORLD_RANK")),
         ({"PMI_RANK": "1", "PMI_SIZE": "2"}, Rank(1, 2, "PMI_RANK")),
+        ({"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, Rank(1, 2, "LOCAL_RANK")),
+        ({"LOCAL_RANK": "0", "RANK": "2", "WORLD_SIZE": "4"}, Rank(2, 4, "RANK")),
         ({"RANK": "0", "WORLD_SIZE": "1"}, None),
         ({"RANK": "5"}, None),
         ({"RANK": "", "WORLD_SIZE": "x"}, None),

@@ -171,6 +171,14 @@ with logger_context("logs", 0, "name"):
 """
 
 
+CAUGHT = """
+    try:
+        os.kill(os.getpid(), signal.SIGINT); time.sleep(60)
+    except KeyboardInterrupt:  # as Lightning does
+        sys.exit(1)
+"""
+
+
 @pytest.mark.parametrize(
     ("after", "code", "state", "error"),
     [
@@ -181,6 +189,7 @@ with logger_context("logs", 0, "name"):
         ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", -15, "INTERRUPTED", "ended by SIGTERM"),
         ("os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)", -1, "INTERRUPTED", "ended by SIGHUP"),
         ("os.kill(os.getpid(), signal.SIGINT); time.sleep(60)", -2, "INTERRUPTED", "KeyboardInterrupt"),
+        (CAUGHT, 1, "INTERRUPTED", "KeyboardInterrupt"),
     ],
 )
 def test_every_way_out_closes_the_files(
