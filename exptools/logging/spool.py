@@ -113,7 +113,7 @@ class Spool:
 
     def add_media(self, media: Media) -> None:
         """Add something rich; where too much of it waits, wait for the writers as long as there is hope."""
-        if self._media_bytes > MOST_MEDIA_BYTES and not self._has_room(MEDIA_PATIENCE_S):
+        if self._is_full() and not self._has_room(MEDIA_PATIENCE_S) and self._is_full():
             self._dropped_media += 1
             self._say_once("what is logged cannot be written; from now on images and the like are LOST")
             return
@@ -138,6 +138,10 @@ class Spool:
     def names(self) -> tuple[str, ...]:
         """Of the writers, additional outputs that get everything among them."""
         return tuple(self._outlets)
+
+    def _is_full(self) -> bool:
+        """Whether as much of media waits as may."""
+        return self._media_bytes > MOST_MEDIA_BYTES
 
     def _has_room(self, patience_s: float) -> bool:
         """Whether what was added is written after some time, or may yet be."""

@@ -21,6 +21,7 @@ from exptools.words import memory
 
 MOST_WAITING_BYTES = 2**28
 _LONGEST = 80  # characters of a tag in a path
+_OURS = re.compile(r"-?\d+(-\d+)?\.\w")  # names of files: step, which one of it, end
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -68,21 +69,21 @@ class MediaWriter(Writer):
 
     def cut_back(self, cut: Cut) -> None:
         """Keep what there was at the snapshot, or what is before the step: lines and their files."""
-        self._remove_torn()
-        if not self._index_path.exists():
-            return
-        before = self._index_path.stat().st_size
-        aside = cut.aside / rundir.MEDIA
+        names: set[str] = set()
+        self._embeddings = []
         for line, is_kept in _judged(self._index_path, cut, self._earlier):
-            if (
-                not is_kept
-            ):  # the files go first: if this is broken off, the next attempt finds the line again
-                self._put_aside(_entry(line).get("files", ()), cut.aside)
-        n = cut_file(self._index_path, aside, b"", _judged(self._index_path, cut, self._earlier))
-        self._earlier = n.kept_bytes if self._earlier is None else self._earlier - (before - n.kept_bytes)
-        self._index.reopen()
-        kept = map(_entry, lines(self._index_path)) if n.n_kept else ()
-        self._embeddings = [entry for entry in kept if entry.get("kind") == "embedding"]
+            entry = _entry(line) if is_kept else {}
+            names.update(entry.get("files", ()))
+            if entry.get("kind") == "embedding":
+                self._embeddings.append(entry)
+        # The files go first: if this is broken off, the next attempt finds the lines again.
+        self._put_aside_all_but(names, cut.aside)
+        if self._index_path.exists():
+            before = self._index_path.stat().st_size
+            judged = _judged(self._index_path, cut, self._earlier)
+            n = cut_file(self._index_path, cut.aside / rundir.MEDIA, b"", judged)
+            self._earlier = n.kept_bytes if self._earlier is None else self._earlier - (before - n.kept_bytes)
+            self._index.reopen()
         self._write_config()
 
     def lost(self) -> str | None:
@@ -199,17 +200,14 @@ class MediaWriter(Writer):
 
     # --- of earlier attempts --------------------------------------------------------------------------
 
-    def _put_aside(self, names: Sequence[str], aside: Path) -> None:
-        for name in names:
-            path = self._run_dir / name
-            if path.is_file():
+    def _put_aside_all_but(self, names: set[str], aside: Path) -> None:
+        """Of the files that look like ours: a killed process may have left some without a line."""
+        for path in (self._run_dir / rundir.MEDIA).glob("*/*"):
+            name = str(path.relative_to(self._run_dir))
+            if path.name.startswith("."):
+                path.unlink()  # it was not written to the end
+            elif name not in names and _OURS.match(path.name):
                 rundir.put_aside(path, (aside / name).parent)
-
-    def _remove_torn(self) -> None:
-        """What a process that was killed had not written to the end."""
-        for path in (self._run_dir / rundir.MEDIA).glob("*/.*"):
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 def safe(tag: str) -> str:
@@ -229,6 +227,8 @@ def _entry(line: bytes) -> dict[str, Any]:
 
 def _judged(path: Path, cut: Cut, earlier: int | None) -> Iterator[tuple[bytes, bool]]:
     """The lines, each with whether it is kept. earlier: bytes of earlier attempts; None: all."""
+    if not path.exists():
+        return
     at = 0
     for line in lines(path):
         at += len(line)
