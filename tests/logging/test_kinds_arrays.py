@@ -403,3 +403,13 @@ def test_values_a_little_beyond_are_rounding() -> None:
     from exptools.logging.kinds.pixels import as_uint8
 
     assert as_uint8(media.value.pixels).ravel().tolist() == [255, 0, 128]  # type: ignore[attr-defined]
+
+
+def test_what_is_wrong_does_not_change_the_step() -> None:
+    with capture() as records:
+        logger.log_scalar("x", 1.0, 3)
+        with pytest.raises(LoggingError):
+            logger.log_image("image", "cat.png", 9)
+        logger.log_scalar("x", 2.0)
+
+    assert records.scalars("x") == [(3, 1.0), (3, 2.0)]
