@@ -14,6 +14,7 @@ import hydra
 import pytest
 
 from exptools.logging import logger
+from exptools.say import say_once
 
 ROOT = Path(__file__).parent.parent
 HYDRA_IS_1_3 = hydra.__version__.startswith("1.3")
@@ -31,6 +32,12 @@ def logger_left_closed() -> Iterator[None]:
     """No test leaves the process-global logger open for the next one."""
     yield
     assert not logger.is_open, "the test left the logger open"
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_said_before() -> None:
+    """What is said once in a process is news to each test."""
+    say_once.forget()
 
 
 def clean_environment(**changes: str) -> dict[str, str]:

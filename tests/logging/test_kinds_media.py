@@ -290,7 +290,7 @@ def test_media_that_a_writer_does_not_take_are_bounded(monkeypatch: pytest.Monke
         def write(self, records: Sequence[Record]) -> None:
             raise RuntimeError("no such luck")
 
-    monkeypatch.setattr("exptools.logging.spool.MOST_MEDIA_BYTES", 60)
+    monkeypatch.setattr("exptools.logging.outlet.MOST_MEDIA_BYTES", 60)
     mine = Logger()
     mine.attach({"broken": Broken()})
     for step in range(100):
