@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 import time
@@ -46,16 +45,19 @@ class EventsWriter(Writer):
         for record in records:
             if isinstance(record, Media) and isinstance(record.value, HParams):
                 self._note(record.value)
-        for is_rich, group in itertools.groupby(records, lambda record: isinstance(record, Media)):
-            if is_rich:
-                for media in group:
-                    assert isinstance(media, Media)
-                    self._file.append(self._encoded(media), 1)  # one by one: they may be large
-            else:
-                rows = [r for r in group if isinstance(r, Row)]
-                self._file.append(b"".join(map(encode_row, rows)), sum(len(row.values) for row in rows))
-        self._file.append()
+        rows: list[Row] = []
+        for record in records:
+            if isinstance(record, Row):
+                rows.append(record)
+            elif isinstance(record, Media):
+                self._append(rows)
+                rows = []
+                self._file.append(self._encoded(record), 1)  # one by one: they may be large
+        self._append(rows)
         self.trouble = self._file.trouble
+
+    def _append(self, rows: Sequence[Row]) -> None:
+        self._file.append(b"".join(map(encode_row, rows)), sum(len(row.values) for row in rows))
 
     def _first(self) -> bytes:
         """What the file begins with."""
