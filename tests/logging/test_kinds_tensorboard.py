@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from runs import shown_by_tensorboard
+from runs import APP, shown_by_tensorboard
 from rust import rust_server, until
 from tensorboard import context
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -629,3 +629,13 @@ def test_a_writer_may_be_left_out(tmp_path: Path, mine: Logger) -> None:
 
     assert [entry["tag"] for entry in index(tmp_path / "run")] == ["no page"]
     assert list(by_python(tmp_path / "run")["images"]) == ["no file"]
+
+
+def test_the_config_of_a_hydra_run_is_its_hyperparameters(tmp_path: Path, python: Any) -> None:
+    app = APP.replace('{"defaults"', '{"lr": 0.5, "net": {"name": "mlp"}, "defaults"')
+    (tmp_path / "app.py").write_text(app)
+
+    done = python("app.py", "hydra.run.dir=out", "lr=0.25", "hydra/job_logging=none")
+
+    assert done.returncode == 0, done.stderr
+    assert hparams_shown(tmp_path / "out") == {"lr": 0.25, "net.name": "mlp"}
