@@ -1,7 +1,4 @@
-"""Make the pictures of the docs from a real `make demo`: docs/img/{demo.svg,train_loss.png,tensorboard.png}.
-
-The last one needs chromium.
-"""
+"""Make the pictures of the docs from a real `make demo`, in docs/img/; those of TensorBoard need chromium."""
 
 from __future__ import annotations
 
@@ -59,8 +56,8 @@ def is_bar(line: Text) -> bool:
     return re.match(r"\d+/12 ", line.plain) is not None
 
 
-def tensorboard(logdir: str, picture: Path) -> None:
-    """Start a TensorBoard on `logdir` and let a browser draw its page."""
+def tensorboard(logdir: str, pictures: dict[str, Path]) -> None:
+    """Start a TensorBoard on `logdir` and let a browser draw its pages, each by its name in the address."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("the picture of TensorBoard needs chromium (apt-get install chromium)")
@@ -75,8 +72,9 @@ def tensorboard(logdir: str, picture: Path) -> None:
         time.sleep(5)  # it reads the runs
         browser = [chromium, "--headless", "--no-sandbox", "--no-first-run", f"--user-data-dir={profile}"]
         quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        drawn = ["--window-size=1400,940", "--virtual-time-budget=30000", f"--screenshot={picture}"]
-        subprocess.run([*browser, *quiet, *drawn, f"{address}#scalars"], check=True, capture_output=True)
+        for page, picture in pictures.items():
+            drawn = ["--window-size=1400,940", "--virtual-time-budget=30000", f"--screenshot={picture}"]
+            subprocess.run([*browser, *quiet, *drawn, f"{address}#{page}"], check=True, capture_output=True)
         server.terminate()
 
 
@@ -97,7 +95,8 @@ def main() -> None:
         console.print(line, soft_wrap=False, no_wrap=True, crop=False, overflow="ignore")
     console.save_svg(str(HERE / "img" / "demo.svg"), title="exptools")
     shutil.copy("multirun/demo/train_loss.png", HERE / "img" / "train_loss.png")
-    tensorboard("multirun/demo", HERE / "img" / "tensorboard.png")
+    pages = {"scalars": HERE / "img" / "tensorboard.png", "hparams": HERE / "img" / "hparams.png"}
+    tensorboard("multirun/demo", pages)
 
 
 if __name__ == "__main__":
