@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 HIDDEN = "<hidden>"
+MAX_KNOWN = 200  # values that are looked for everywhere
 
 # Under these names everything is hidden.
 _STRONG = (
@@ -29,9 +30,7 @@ _BEARER = r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}"
 _IN_URL = r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://)[^/\s@'\"]{1,500}@"
 # Each takes a time that grows with the text and no faster: a config may hold a page without a space.
 _NAME = r"(?<![\w.\-/@+~])([\w.\-/@+~]+)[\"']?\s?[=:]\s?"
-_VALUE = (
-    r"\"[^\"]*\"|'[^']*'|[^\s,&;}\])\"']+"  # up to its quote, or to where a list, a mapping or a URL goes on
-)
+_VALUE = r"\"[^\"]*\"|'[^']*'|[^\s,&;}\])\"']+"
 
 
 def is_secret_name(name: str, value: Any = "") -> bool:
@@ -63,10 +62,9 @@ class Hider:
         """
         text = str(value).strip("\"'")
         looks_random = len(text) >= 8 and re.search("[0-9]", text) and re.search("[A-Za-z]", text)
-        if looks_random and not re.search(r"\s|^[/~.]", text) and text not in self._known:
+        if looks_random and not re.search(r"\s|^[/~.]", text) and len(self._known) < MAX_KNOWN:
             self._known |= {text, text.encode().decode("latin-1")}  # as bytes of a patch are read
-            longest_first = sorted(self._known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = None
 
     def learn_from(self, named: Mapping[str, str]) -> None:
         """Learn from all of an environment, also from what of it is not written down."""
@@ -78,8 +76,10 @@ class Hider:
         """A text without what is known or has the shape of a secret, or stands behind the name of one."""
         parts, end = [], 0
         for found in re.finditer(_NAME, text):
+            if found.start() < end or not is_secret_name(found[1], "text"):
+                continue
             value = re.compile(_VALUE).match(text, found.end())
-            if found.start() < end or value is None or not is_secret_name(found[1], value[0]):
+            if value is None or not is_secret_name(found[1], value[0]):
                 continue
             self.learn(value[0])
             quote = value[0][0] if value[0][0] in "\"'" else ""
@@ -96,7 +96,12 @@ class Hider:
 
     def known(self, text: str) -> str:
         """A text without the values that were learned."""
-        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+        if not self._known:
+            return text
+        if self._pattern is None:
+            longest_first = sorted(self._known, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        return self._pattern.sub(HIDDEN, text)
 
     def words(self, words: Sequence[str]) -> list[str]:
         """The words of a command line: `--password x`, `--api-key=x`, `+wandb.api_key=x`."""
