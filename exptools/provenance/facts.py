@@ -113,7 +113,9 @@ def _is_outdated(facts: Facts) -> bool:
     within = tuple(f"{root}{os.sep}" for root in facts.roots)
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.startswith(within) and not _is_of_the_environment(path):
+        if not isinstance(path, str) or _is_of_the_environment(path):
+            continue
+        if os.path.realpath(path).startswith(within):
             with contextlib.suppress(OSError):
                 if os.stat(path).st_mtime >= facts.taken:
                     return True

@@ -19,12 +19,12 @@ from exptools.provenance.facts import Facts
 from exptools.provenance.files import Entry
 from exptools.provenance.patches import Kept
 from exptools.provenance.secrets import Hider
-from exptools.rundir import Status
+from exptools.rundir import State, Status
 from exptools.say import say
 from exptools.seeds import is_seed_name
 
 PATIENCE_S = 12.0  # at the end of a run, for what is still being found out
-PATIENCE_WITH_A_SIGNAL_S = 1.0  # whoever sent it may send SIGKILL soon
+PATIENCE_IF_STOPPED_S = 1.0  # who stopped it may send SIGKILL soon
 MAX_CONFIG_BYTES = 1_000_000
 
 
@@ -78,6 +78,7 @@ class Record:
         self._asked = Asked.now(overrides, globs, function)
         self._hider = Hider()
         self._entries: list[Entry] = []
+        self._devices: list[machine.Device] = []
         self._entry: Entry = {"attempt": life.attempt, "start": life.start}
         self._directory = os.open(life.run_dir, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         life.is_recorded = True
@@ -133,7 +134,8 @@ class Record:
         self._entry.update(plain)
         if gpus:
             self._entry["driver"] = gpus["driver"]
-            self._entry["gpus"] = machine.visible(gpus["devices"], self._asked.environ)
+            self._devices = gpus["devices"]
+            self._entry["gpus"] = machine.visible(self._devices, self._asked.environ)
 
     def _config(self) -> Any:
         with contextlib.suppress(OSError, RunDirError):
@@ -161,8 +163,8 @@ class Record:
             self._entry["seeds"] = seeds
 
     def _end(self, status: Status) -> None:
-        by_signal = status.exit_code is not None and status.exit_code < 0
-        self._thread.join(PATIENCE_WITH_A_SIGNAL_S if by_signal else PATIENCE_S)
+        by_itself = status.state in (State.COMPLETED, State.FAILED)
+        self._thread.join(PATIENCE_S if by_itself else PATIENCE_IF_STOPPED_S)
         if self._thread.is_alive():
             say(f"{self._run_dir}: {rundir.PROVENANCE} is not complete (git takes too long)")
             return
@@ -186,6 +188,8 @@ class Record:
         changed = {name: now.get(name) for name in {**before, **now} if now.get(name) != before.get(name)}
         if changed:
             self._entry["environment_at_end"] = changed
+            if self._devices:
+                self._entry["gpus"] = machine.visible(self._devices, os.environ)
 
     def _write(self) -> None:
         try:
