@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BRIDGES := .venv-bridges
 DEMO := multirun/demo
 
-.PHONY: demo test check matrix format clean
+.PHONY: demo test test-bridges check matrix format clean
 
 # The environment is made anew for another Python, in another place, and when it was not finished.
 MADE_FOR := $(CURDIR) $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>&1)
@@ -30,6 +31,18 @@ demo: $(VENV)/.installed  ## train a small sweep and show what comes out
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(ARGS)
 
+# TORCH_INDEX=https://download.pytorch.org/whl/cpu gets a torch without CUDA: a tenth of the size.
+$(BRIDGES)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(BRIDGES)
+	$(BRIDGES)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BRIDGES)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group test --group bridges \
+		$(addprefix --extra-index-url ,$(TORCH_INDEX))
+	@touch $@
+
+test-bridges: $(BRIDGES)/.installed  ## the tests of what Lightning and Stable-Baselines3 log, with both of them
+	$(BRIDGES)/bin/python -m pytest tests/logging/test_lightning.py tests/logging/test_stable_baselines3.py \
+		tests/logging/test_bridges_docs.py $(ARGS)
+
 matrix: $(VENV)/.installed  ## the tests with every Python and Hydra that is supported, as far as there is one
 	$(BIN)/python tests/matrix.py $(ARGS)
 
@@ -43,4 +56,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .matrix multirun outputs dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BRIDGES) .matrix multirun outputs dist build .pytest_cache .mypy_cache .ruff_cache

@@ -64,16 +64,19 @@ def test_the_rows_are_those_of_its_own_csv(tmp_path: Path) -> None:
 
 def test_checkpoints_and_hyperparameters_are_in_the_run_directory(tmp_path: Path) -> None:
     with logger_context(tmp_path, 0, "line", {"kept": True}):
-        fit = trainer(ExptoolsLogger())
+        ours = ExptoolsLogger()
+        fit = trainer(ours)
         fit.fit(Line(lr=0.2))
         run_dir = tmp_path / "run_0"
-        flushed = len(progress(run_dir))  # with the checkpoint
+        ours.log_metrics({"before the checkpoint": 1.0}, 10)
+        ours.after_save_checkpoint(fit.checkpoint_callback)
 
+        assert progress(run_dir)[-1] == {"step": 10.0, "before the checkpoint": 1.0}
+        assert ours.log_dir == ours.root_dir == ours.save_dir == str(run_dir)
         assert fit.log_dir == str(run_dir)
         assert fit.checkpoint_callback.best_model_path == str(
             run_dir / "checkpoints" / "epoch=1-step=10.ckpt"
         )
-    assert len(progress(run_dir)) == flushed
     assert json.loads((run_dir / "hparams.json").read_text()) == {"lr": 0.2, "fail_at": None}
     assert json.loads((run_dir / "variant_config.json").read_text())["kept"] is True
 
