@@ -210,6 +210,7 @@ def test_the_files_of_a_sweep(tmp_path: Path, python: Command, engine: list[str]
         ".hydra",
         "app.log",
         "debug.log",
+        "provenance.json",
         events,
         "progress.csv",
         "status.json",
