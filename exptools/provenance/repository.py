@@ -106,7 +106,7 @@ def _tell_commit(git: Git, facts: dict[str, Any], hider: Hider) -> None:
 
 
 _DIFF = (
-    *("-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false", "diff", "--binary", "--full-index"),
+    *("diff", "--binary", "--full-index"),
     *("--no-color", "--no-ext-diff", "--no-textconv", "-M", "--src-prefix=a/", "--dst-prefix=b/", "-U3"),
     *("--ignore-submodules=dirty", "--submodule=short"),
 )

@@ -21,6 +21,7 @@ from exptools.logging import Logger, logger, logger_context
 from exptools.rundir import State, Status
 
 KEY = "Zx81qwertyKEY9876"  # what must be found nowhere
+PHRASE = "-".join(("correct", "horse"))  # in two parts: the patch of a changed exptools may hold this file
 
 APP = """
 import sys, hydra
@@ -800,7 +801,7 @@ def test_no_secret_is_in_any_file_of_provenance(repository: Path, python: Comman
     (repository / "old.py").write_text(f"wandb.login('{KEY}')\n")
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", f"with {KEY}")
-    (repository / ".env").write_text(f"WANDB_API_KEY={KEY}2\n")
+    (repository / ".env").write_text(f"PHRASE={PHRASE}\n")
     (repository / "secrets.yaml").write_text(f"mine: {KEY}\nother: {KEY}\n")
     (repository / "old.py").write_text("wandb.login()\n")
     (repository / "app.py").write_text(APP + f"wandb_key = '{KEY}'\nlr = 3\n")
@@ -823,6 +824,7 @@ def test_no_secret_is_in_any_file_of_provenance(repository: Path, python: Comman
     found = bytes_of(repository / "out", repository / "sweep")
 
     assert KEY.encode() not in found
+    assert PHRASE.encode() not in found
     for run_dir in (repository / "out", repository / "sweep/1"):
         (entry,) = entries(run_dir)
         told = entry["repository"]
