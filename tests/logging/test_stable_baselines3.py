@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,51 +131,45 @@ def test_every_kind_of_value(capsys: Any) -> None:
     assert capsys.readouterr().err == "exptools: 'many' of Stable-Baselines3 is not recorded: it is a list\n"
 
 
-class Rich:
-    """A logger with the methods for what is rich."""
+def test_what_is_rich_is_what_it_is(tmp_path: Path) -> None:
+    import matplotlib.figure
+    import torch
 
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *args, **options: self.calls.append((name, args, options))
-
-
-def test_what_is_rich_goes_to_the_method_for_it(monkeypatch: Any) -> None:
-    rich = Rich()
-    for method in ("log_image", "log_figure", "log_video", "log_hparams", "log_histogram"):
-        monkeypatch.setattr(logger, method, getattr(rich, method), raising=False)
-    array = np.zeros((4, 4, 3))
-    with capture():
+    image = np.zeros((4, 4, 3), np.uint8)
+    with logger_context(tmp_path, 0, "name"), capture() as records:
         theirs = sb3_logger()
-        theirs.record("image", sb3.Image(array, "HWC"))
-        theirs.record("figure", sb3.Figure("a figure", close=True))
-        theirs.record("video", sb3.Video(array, fps=30))
+        theirs.record("image", sb3.Image(image, "HWC"))
+        theirs.record("images", sb3.Image(torch.zeros(2, 3, 4, 4), "NCHW"))
+        theirs.record("figure", sb3.Figure(matplotlib.figure.Figure(), close=True))
+        theirs.record("video", sb3.Video(torch.zeros((1, 5, 3, 8, 8), dtype=torch.uint8), fps=30))
+        theirs.record("videos", sb3.Video(torch.zeros((2, 5, 3, 8, 8), dtype=torch.uint8), fps=30))
         theirs.record("hparams", sb3.HParam({"lr": 0.1}, {"reward": 1.0}))
-        theirs.record("weights", array)
-        theirs.record("left out", sb3.Image(array, "HWC"), exclude="tensorboard")
+        theirs.record("weights", torch.zeros(9))
         theirs.dump(7)
 
-    assert rich.calls == [
-        ("log_image", ("image", array), {"step": 7, "dataformats": "HWC"}),
-        ("log_figure", ("figure", "a figure"), {"step": 7, "close": True}),
-        ("log_video", ("video", array), {"step": 7, "fps": 30}),
-        ("log_hparams", ({"lr": 0.1}, {"reward": 1.0}), {}),
-        ("log_histogram", ("weights", array), {"step": 7}),
+    assert [(media.value.kind, media.tag, media.step) for media in records.media()] == [
+        ("image", "image", 7),
+        ("image", "images", 7),
+        ("figure", "figure", 7),
+        ("gif", "video", 7),
+        ("gif", "videos/0", 7),
+        ("gif", "videos/1", 7),
+        ("hparams", "_hparams_", 7),
+        ("histogram", "weights", 7),
     ]
 
 
-def test_a_kind_that_the_logger_does_not_have_is_said_once(capsys: Any, monkeypatch: Any) -> None:
-    monkeypatch.delattr(type(logger), "log_video", raising=False)
-    with capture():
+def test_what_is_rich_and_excluded_from_tensorboard_is_a_file(tmp_path: Path) -> None:
+    with logger_context(tmp_path, 0, "name"):
         theirs = sb3_logger()
-        for step in range(2):
-            theirs.record("video", sb3.Video(np.zeros((1, 2, 3, 8, 8), np.uint8), fps=30))
-            theirs.dump(step)
+        theirs.record("image", sb3.Image(np.zeros((4, 4, 3), np.uint8), "HWC"), exclude="tensorboard")
+        theirs.record("loss", 1.0)
+        theirs.dump(7)
 
-    assert capsys.readouterr().err == (
-        "exptools: the logger has no log_video(): what is for it is not recorded\n"
-    )
+    (file,) = (tmp_path / "run_0" / "media").rglob("*.png")
+    (events,) = (tmp_path / "run_0").glob("events.out.tfevents.*")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert b"PNG" not in events.read_bytes()
 
 
 def test_what_is_excluded(tmp_path: Path) -> None:

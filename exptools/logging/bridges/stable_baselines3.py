@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
 from typing import Any
 
 from exptools.logging import Logger
@@ -27,8 +26,9 @@ class ExptoolsOutputFormat(sb3.KVWriter, sb3.SeqWriter):  # type: ignore[misc]  
 
     All numbers of one dump are one row, at the step that Stable-Baselines3 gives: `num_timesteps`. Texts are
     printed and kept in debug.log; arrays and tensors become histograms; Image, Figure, Video and HParam what
-    they are. None is left out. What `record(..., exclude=...)` names is kept from that writer from then on.
-    At each dump the table of the last values is shown, at most every `console_every_s` seconds.
+    they are (each of several videos under a tag of its own: `key/0`, ...). None is left out. What
+    `record(..., exclude=...)` names is kept from that writer from then on. At each dump the table of the
+    last values is shown, at most every `console_every_s` seconds.
     """
 
     def __init__(self, logger: Logger | None = None) -> None:
@@ -46,16 +46,17 @@ class ExptoolsOutputFormat(sb3.KVWriter, sb3.SeqWriter):  # type: ignore[misc]  
         """Record what was recorded since the last dump; called by Stable-Baselines3.
 
         Raises:
-            LoggingError: the logger is not open any more, or a number cannot be kept as float64.
+            LoggingError: the logger is not open any more, a number cannot be kept as float64, or a rich value
+                has a shape or range that its kind does not allow.
         """
         scalars = {}
         for key, value in key_values.items():
-            excluded = key_excluded.get(key) or ()
+            exclude = self._writers_of(key_excluded.get(key) or ())
             if _is_number(value):
                 scalars[key] = value
-                self._exclude(key, excluded)
+                self._logger.exclude(key, exclude)
             elif value is not None:
-                self._write_rich(key, value, step, excluded)
+                self._log_rich(key, value, step, exclude)
         self._logger.log_scalars(scalars, step)
         self._logger.dump_scalar()
 
@@ -66,33 +67,30 @@ class ExptoolsOutputFormat(sb3.KVWriter, sb3.SeqWriter):  # type: ignore[misc]  
     def close(self) -> None:
         """Nothing ends: the run goes on, and closes its files itself."""
 
-    def _exclude(self, key: str, excluded: tuple[str, ...]) -> None:
-        names = [_WRITERS[name] for name in excluded if name in _WRITERS]
-        self._logger.exclude(key, [name for name in names if name in self._logger.writers])
+    def _writers_of(self, formats: tuple[str, ...]) -> list[str]:
+        """Our writers that are meant by the names of formats, as far as the run has them."""
+        names = [_WRITERS[name] for name in formats if name in _WRITERS]
+        return [name for name in names if name in self._logger.writers]
 
-    def _write_rich(self, key: str, value: Any, step: int, excluded: tuple[str, ...]) -> None:
+    def _log_rich(self, key: str, value: Any, step: int, exclude: list[str]) -> None:
+        log = self._logger
         if isinstance(value, str):
-            return self._logger.log_text(f"{key}: {value}", step)
-        if "tensorboard" in excluded:  # only there it would be seen
-            return
-        if isinstance(value, sb3.Image):
-            self._call("log_image", key, value.image, step=step, dataformats=value.dataformats)
+            log.log_text(f"{key}: {value}", step)
+        elif isinstance(value, sb3.Image):
+            method = log.log_images if value.dataformats.startswith("N") else log.log_image
+            method(key, value.image, step, value.dataformats, exclude=exclude)
         elif isinstance(value, sb3.Figure):
-            self._call("log_figure", key, value.figure, step=step, close=value.close)
-        elif isinstance(value, sb3.Video):
-            self._call("log_video", key, value.frames, step=step, fps=value.fps)
+            log.log_figure(key, value.figure, step, value.close, exclude=exclude)
+        elif isinstance(value, sb3.Video):  # frames: (N, T, C, H, W)
+            for number, frames in enumerate(value.frames):
+                tag = key if len(value.frames) == 1 else f"{key}/{number}"
+                log.log_video(tag, frames, step, value.fps, "TCHW", exclude=exclude)
         elif isinstance(value, sb3.HParam):
-            self._call("log_hparams", value.hparam_dict, value.metric_dict)
+            log.log_hparams(value.hparam_dict, value.metric_dict, step, exclude=exclude)
         elif hasattr(value, "dtype"):
-            self._call("log_histogram", key, value, step=step)
+            log.log_histogram(key, value, step, exclude=exclude)
         else:
             say_once(f"{key!r} of Stable-Baselines3 is not recorded: it is a {type(value).__name__}")
-
-    def _call(self, method: str, *args: Any, **options: Any) -> None:
-        log: Callable[..., None] | None = getattr(self._logger, method, None)
-        if log is None:
-            return say_once(f"the logger has no {method}(): what is for it is not recorded")
-        log(*args, **options)
 
 
 def _is_number(value: Any) -> bool:
