@@ -213,7 +213,6 @@ def test_the_files_of_a_sweep(tmp_path: Path, python: Command, engine: list[str]
         "provenance.json",
         events,
         "progress.csv",
-        "provenance.json",
         "status.json",
         "stdout.log",
         "variant_config.json",
