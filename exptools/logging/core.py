@@ -191,7 +191,7 @@ class Core:
         if spool is not None:
             if filename is not None:
                 spool.expect_output(filename, "text")
-            spool.texts.append(Text(line, filename))
+            spool.add_text(Text(line, filename))
             if tag is not None:
                 from exptools.logging.kinds.text import Markdown
 
@@ -383,7 +383,7 @@ class Core:
 
         def keep(line: str) -> None:
             if spool is not None and not (spool.refuses or self._disabled or spool.is_writing_here):
-                spool.texts.append(Text(line))
+                spool.add_text(Text(line))
 
         return keep
 
@@ -452,7 +452,7 @@ class Core:
         else:
             at = self._at(step)
             spool.scalars.extend([(at, now, tag, value) for tag, value in values])
-        if spool.refuses or len(spool.scalars) > MOST_SCALARS:
+        if spool.refuses or len(spool.scalars) > MOST_SCALARS or len(spool.elsewhere) > MOST_SCALARS:
             self._relieve(spool, f"scalars {', '.join(repr(tag) for tag, _ in values[:3])}")
 
     def _record(

@@ -21,6 +21,7 @@ FLUSH_S = 1.0
 # What may wait for the writers. Who logs more waits for them; if they do not come on, what is more is lost.
 MOST_SCALARS = 200_000
 MOST_SCALARS_OF_A_STUCK_DISK = 2_000_000
+MOST_TEXTS_OF_A_STUCK_DISK = 200_000
 PATIENCE_S = 10.0
 MEDIA_PATIENCE_S = 60.0  # encoding them takes time, too
 
@@ -66,7 +67,7 @@ class Spool:
         self._keeps_last = keep_last
         self._last: dict[str, float] = {}
         self._media_bytes = 0
-        self._dropped = self._dropped_media = 0
+        self._dropped = self._dropped_texts = self._dropped_media = 0
         self._stuck = False
         self._lost: str | None = None
         self._say_once = Once()
@@ -120,6 +121,14 @@ class Spool:
         self.media.append(media)
         self._media_bytes += media.value.nbytes  # about: two threads may count over each other
 
+    def add_text(self, text: Text) -> None:
+        """Add a text; where so many wait that the disk must hang, it is lost."""
+        if len(self.texts) < MOST_TEXTS_OF_A_STUCK_DISK:
+            self.texts.append(text)
+            return
+        self._dropped_texts += 1
+        self._say_once("what is logged cannot be written; from now on texts are LOST")
+
     def wait_for_room(self) -> None:
         """Wait until what was added is written, as long as there is hope."""
         if not self._stuck:
@@ -128,11 +137,13 @@ class Spool:
                 say(
                     f"what is logged could not be written for {PATIENCE_S:.0f} s; up to {most} wait in memory"
                 )
-        elif len(self.scalars) > MOST_SCALARS_OF_A_STUCK_DISK:
-            if not self._dropped:
-                say("what is logged cannot be written; from now on it is lost, until it can be again")
-            self._dropped += len(self.scalars) - MOST_SCALARS_OF_A_STUCK_DISK
-            del self.scalars[MOST_SCALARS_OF_A_STUCK_DISK:]
+            return
+        for waiting in (self.scalars, self.elsewhere):
+            if len(waiting) > MOST_SCALARS_OF_A_STUCK_DISK:
+                if not self._dropped:
+                    say("what is logged cannot be written; from now on it is lost, until it can be again")
+                self._dropped += len(waiting) - MOST_SCALARS_OF_A_STUCK_DISK
+                del waiting[MOST_SCALARS_OF_A_STUCK_DISK:]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -300,9 +311,10 @@ class Spool:
         """What is lost so far in one line, None if nothing is."""
         outlets = {**self._outlets, **self._outputs}.values()
         dropped = f"{self._dropped:,} scalars did not find room in memory" if self._dropped else None
+        texts = f"{self._dropped_texts:,} texts did not find room in memory" if self._dropped_texts else None
         media = f"{self._dropped_media:,} images and the like" if self._dropped_media else None
         media = media and f"{media} did not find room in memory"
-        lost = (self._lost, dropped, media, *(outlet.lost() for outlet in outlets))
+        lost = (self._lost, dropped, texts, media, *(outlet.lost() for outlet in outlets))
         return "; ".join(filter(None, lost)) or None
 
     def close(self) -> str | None:
