@@ -25,26 +25,9 @@ MAX_NAMES = 50  # that are listed
 # What git does not know and is in the patch all the same: what people write, not what programs do.
 _SOURCES = frozenset(
     (
-        *(
-            ".py",
-            ".pyi",
-            ".pyx",
-            ".pxd",
-            ".ipynb",
-            ".jl",
-            ".r",
-            ".m",
-            ".lua",
-            ".sh",
-            ".rs",
-            ".go",
-            ".f90",
-            ".sql",
-        ),
-        *(".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".cu", ".cuh", ".proto", ".cmake", ".dockerfile"),
-        *(".yaml", ".yml", ".toml", ".cfg", ".ini", ".json", ".gin", ".jsonnet", ".libsonnet", ".md", ".rst"),
-        *(".txt", ".tex", ".f90"),
-    )
+        ".py .pyi .pyx .pxd .ipynb .jl .r .m .lua .sh .rs .go .f90 .sql .c .cc .cpp .cxx .h .hh .hpp .cu .cuh "
+        ".proto .cmake .dockerfile .yaml .yml .toml .cfg .ini .json .gin .jsonnet .libsonnet .md .rst .txt .tex"
+    ).split()
 )
 _SOURCE_NAMES = frozenset(("makefile", "dockerfile", "justfile", "cmakelists.txt"))
 # Beside these lies what a run or a sweep wrote.

@@ -797,11 +797,13 @@ def test_long_texts_take_no_long_time() -> None:
 def test_no_secret_is_in_any_file_of_provenance(repository: Path, python: Command) -> None:
     git(repository, "remote", "add", "origin", f"https://me:{KEY}@example.org/a.git")
     (repository / ".env").write_text(f"WANDB_API_KEY={KEY}\n")
+    (repository / "deploy.env").write_text("A=1\n")
     (repository / "secrets.yaml").write_text(f"mine: {KEY}\n")
     (repository / "old.py").write_text(f"wandb.login('{KEY}')\n")
     git(repository, "add", "-A")
     git(repository, "commit", "-qm", f"with {KEY}")
-    (repository / ".env").write_text(f"PHRASE={PHRASE}\n")
+    (repository / ".env").write_text("A=1\n")
+    (repository / "deploy.env").write_text(f"PHRASE={PHRASE}\n")
     (repository / "secrets.yaml").write_text(f"mine: {KEY}\nother: {KEY}\n")
     (repository / "old.py").write_text("wandb.login()\n")
     (repository / "app.py").write_text(APP + f"wandb_key = '{KEY}'\nlr = 3\n")
@@ -833,7 +835,7 @@ def test_no_secret_is_in_any_file_of_provenance(repository: Path, python: Comman
         assert entry["config"]["model"] == {"max_tokens": 512}
         assert entry["environment"]["SLURM_JWT_TOKEN"] == "<hidden>"
         assert told["remotes"] == {"origin": "https://<hidden>@example.org/a.git"}
-        assert set(told["left_out"]) == {".env", "old.py", "secrets.yaml", "pasted.py"}
+        assert set(told["left_out"]) == {".env", "deploy.env", "old.py", "secrets.yaml", "pasted.py"}
         assert told["untracked"] == ["id_rsa"]
         assert told["hidden_lines"] == 2
         assert b"+wandb_key = '<hidden>'\n+lr = 3\n" in (run_dir / told["patch"]).read_bytes()

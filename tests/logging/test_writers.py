@@ -8,6 +8,7 @@ import math
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -289,24 +290,27 @@ def test_records_that_a_writer_does_not_take_are_bounded(monkeypatch: Any, capsy
     assert "mine: 10 records wait; from now on they are lost" in capsys.readouterr().err
 
 
-def test_a_disk_that_hangs_bounds_the_memory_and_does_not_stop_the_run(monkeypatch: Any, capsys: Any) -> None:
-    import threading
+class Hangs(Broken):
+    """A writer whose disk hangs until `goes_on` is set."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def write(self, records: Sequence[Record]) -> None:
+        self.goes_on.wait(30)
+        self.records += records
+
+
+def test_a_disk_that_hangs_bounds_the_memory_and_does_not_stop_the_run(monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setattr("exptools.logging.spool.PATIENCE_S", 0.2)
     monkeypatch.setattr("exptools.logging.spool.MOST_SCALARS_OF_A_STUCK_DISK", 300)
     monkeypatch.setattr("exptools.logging.core.MOST_SCALARS", 100)
-    goes_on = threading.Event()
-
-    class Hangs(Broken):
-        def write(self, records: Sequence[Record]) -> None:
-            goes_on.wait(30)
-            self.records += records
-
     mine, writer = Logger(), Hangs()
     mine.attach({"mine": writer})
     for step in range(1000):
         mine.log_scalar("x", step, step)
-    goes_on.set()
+    writer.goes_on.set()
     lost = mine.detach("the test has ended")
 
     kept = [record.step for record in writer.records if isinstance(record, Row)]
@@ -352,27 +356,18 @@ def test_a_long_tag_is_broken_and_not_cut_off(capsys: Any) -> None:
 def test_texts_and_further_outputs_are_bounded_where_the_disk_hangs(
     tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
-    import threading
-
     monkeypatch.setattr("exptools.logging.spool.PATIENCE_S", 0.2)
     monkeypatch.setattr("exptools.logging.spool.MOST_SCALARS_OF_A_STUCK_DISK", 300)
     monkeypatch.setattr("exptools.logging.spool.MOST_TEXTS_OF_A_STUCK_DISK", 50)
     monkeypatch.setattr("exptools.logging.core.MOST_SCALARS", 100)
-    goes_on = threading.Event()
-
-    class Hangs(Broken):
-        def write(self, records: Sequence[Record]) -> None:
-            goes_on.wait(30)
-            self.records += records
-
-    mine = Logger()
-    mine.attach({"mine": Hangs()}, run_dir=tmp_path)
+    mine, writer = Logger(), Hangs()
+    mine.attach({"mine": writer}, run_dir=tmp_path)
     mine.add_scalar_output("more.csv")
     mine.log_scalar("x", 0.0, 0)
     for step in range(1000):
         mine.log_scalar("x", step, step, filename="more.csv")
         mine.log_text(f"at {step}")
-    goes_on.set()
+    writer.goes_on.set()
     mine.flush()
     lost = mine.detach("the test has ended")
 

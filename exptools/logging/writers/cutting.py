@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from exptools import rundir
+from exptools.logging.writers.base import Cut
 
 
 class Counts(NamedTuple):
@@ -62,6 +63,26 @@ def cut_file(path: Path, aside: Path, header: bytes, parts: Iterable[tuple[bytes
         with contextlib.suppress(OSError):
             aside.rmdir()  # if nothing lies there
             aside.parent.rmdir()
+
+
+def judged_lines(
+    path: Path, cut: Cut, earlier: int | None, step_of: Callable[[bytes], float]
+) -> Iterator[tuple[bytes, bool]]:
+    """The lines of a file, each with whether it is kept.
+
+    earlier: bytes of earlier attempts; what is behind them stays. None: all are. step_of: of a whole line.
+    """
+    at = 0
+    for line in lines(path) if path.exists() else ():
+        at += len(line)
+        if earlier is not None and at > earlier:
+            yield line, True
+        elif not line.endswith(b"\n"):
+            yield line, False
+        elif cut.position is not None:
+            yield line, at <= cut.position["bytes"]
+        else:
+            yield line, step_of(line) < cut.before_step
 
 
 def lines(path: Path, start: int = 0) -> Iterator[bytes]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from exptools.formats.rows import Row
 from exptools.logging.writers.appendfile import AppendFile
 from exptools.logging.writers.base import Cut, Media, Record, Writer
-from exptools.logging.writers.cutting import cut_file, lines
+from exptools.logging.writers.cutting import cut_file, judged_lines
 
 NAME = "progress.jsonl"
 
@@ -41,7 +41,7 @@ class JsonlWriter(Writer):
         """Keep what there was at the snapshot, or what is before the step."""
         if self._path.exists():
             before = self._path.stat().st_size
-            n = cut_file(self._path, cut.aside, b"", _judged(self._path, cut, self._earlier))
+            n = cut_file(self._path, cut.aside, b"", judged_lines(self._path, cut, self._earlier, _step))
             self._earlier = n.kept_bytes if self._earlier is None else self._earlier - (before - n.kept_bytes)
             self._file.reopen()
 
@@ -64,21 +64,6 @@ def _as_json(record: Record) -> dict[str, Any]:
         said = {"kind": record.value.kind, "tag": record.tag}
         return {"step": record.step, "wall_time": record.wall_time, **said}
     return {"text": record.line}
-
-
-def _judged(path: Path, cut: Cut, earlier: int | None) -> Iterator[tuple[bytes, bool]]:
-    """The lines, each with whether it is kept. earlier: bytes of earlier attempts; None: all."""
-    at = 0
-    for line in lines(path):
-        at += len(line)
-        if earlier is not None and at > earlier:
-            yield line, True
-        elif not line.endswith(b"\n"):
-            yield line, False
-        elif cut.position is not None:
-            yield line, at <= cut.position["bytes"]
-        else:
-            yield line, _step(line) < cut.before_step
 
 
 def _step(line: bytes) -> float:

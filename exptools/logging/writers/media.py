@@ -5,9 +5,10 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from exptools import rundir
 from exptools.formats.projector import CONFIG, projector_config
 from exptools.logging.writers.appendfile import AppendFile
 from exptools.logging.writers.base import Cut, Media, Record, Writer
-from exptools.logging.writers.cutting import cut_file, lines
+from exptools.logging.writers.cutting import cut_file, judged_lines
 from exptools.say import Once, say
 from exptools.words import memory
 
@@ -71,7 +72,7 @@ class MediaWriter(Writer):
         """Keep what there was at the snapshot, or what is before the step: lines and their files."""
         names: set[str] = set()
         self._embeddings = []
-        for line, is_kept in _judged(self._index_path, cut, self._earlier):
+        for line, is_kept in judged_lines(self._index_path, cut, self._earlier, _step):
             entry = _entry(line) if is_kept else {}
             names.update(entry.get("files", ()))
             if entry.get("kind") == "embedding":
@@ -80,7 +81,7 @@ class MediaWriter(Writer):
         self._put_aside_all_but(names, cut.aside)
         if self._index_path.exists():
             before = self._index_path.stat().st_size
-            judged = _judged(self._index_path, cut, self._earlier)
+            judged = judged_lines(self._index_path, cut, self._earlier, _step)
             n = cut_file(self._index_path, cut.aside / rundir.MEDIA, b"", judged)
             self._earlier = n.kept_bytes if self._earlier is None else self._earlier - (before - n.kept_bytes)
             self._index.reopen()
@@ -225,19 +226,7 @@ def _entry(line: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _judged(path: Path, cut: Cut, earlier: int | None) -> Iterator[tuple[bytes, bool]]:
-    """The lines, each with whether it is kept. earlier: bytes of earlier attempts; None: all."""
-    if not path.exists():
-        return
-    at = 0
-    for line in lines(path):
-        at += len(line)
-        if earlier is not None and at > earlier:
-            yield line, True
-        elif not line.endswith(b"\n"):
-            yield line, False
-        elif cut.position is not None:
-            yield line, at <= cut.position["bytes"]
-        else:
-            step = _entry(line).get("step")
-            yield line, isinstance(step, int) and step < cut.before_step
+def _step(line: bytes) -> float:
+    """The step of a line; of one that says none, it is behind every other."""
+    step = _entry(line).get("step")
+    return step if isinstance(step, int) else math.inf
