@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -23,11 +24,9 @@ MAX_UNTRACKED = 200  # files
 MAX_NAMES = 50  # that are listed
 
 # What git does not know and is in the patch all the same: what people write, not what programs do.
-_SOURCES = frozenset(
-    (
-        ".py .pyi .pyx .pxd .ipynb .jl .r .m .lua .sh .rs .go .f90 .sql .c .cc .cpp .cxx .h .hh .hpp .cu .cuh "
-        ".proto .cmake .dockerfile .yaml .yml .toml .cfg .ini .json .gin .jsonnet .libsonnet .md .rst .txt .tex"
-    ).split()
+_SOURCES = re.compile(
+    r"\.(pyi?|py[xd]|ipynb|jl|r|m|lua|sh|rs|go|f90|sql|c|cc|cpp|cxx|hh?|hpp|cuh?|proto|cmake|dockerfile|"
+    r"ya?ml|toml|cfg|ini|json|gin|jsonnet|libsonnet|md|rst|txt|tex)"
 )
 _SOURCE_NAMES = frozenset(("makefile", "dockerfile", "justfile", "cmakelists.txt"))
 # Beside these lies what a run or a sweep wrote.
@@ -146,7 +145,9 @@ def _not_of_runs(names: Iterable[str]) -> list[str]:
 
 def _is_source(root: Path, name: str) -> bool:
     path = Path(name)
-    if secret_file(name) or not (path.suffix.lower() in _SOURCES or path.name.lower() in _SOURCE_NAMES):
+    if secret_file(name) or not (
+        _SOURCES.fullmatch(path.suffix.lower()) or path.name.lower() in _SOURCE_NAMES
+    ):
         return False
     try:
         return not (root / path).is_symlink() and (root / path).stat().st_size <= MAX_UNTRACKED_BYTES
