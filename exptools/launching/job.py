@@ -51,7 +51,7 @@ class Spec:
     gpus: list[str] | None
     main: dict[str, str | None]
     sys_path: list[str]
-    argv: list[str]  # sys.argv as it is
+    argv: list[str]  # sys.argv of the launcher as it is
     original_argv: list[str]  # and as it was when the script began
     shared: str  # files: what all jobs get, what this one gets, where its result goes
     payload: str

@@ -131,12 +131,13 @@ def _run_job(spec: Spec) -> JobReturn:
     sys.argv[:] = spec.argv
     from hydra.core.utils import run_job, setup_globals
 
-    from exptools.launching import transport
+    from exptools.launching import command, transport
 
     setup_globals()
     application = transport.loads(Path(spec.shared).read_bytes())
     application.restore_state()
     config = transport.loads(Path(spec.payload).read_bytes())
+    sys.argv[:] = command.alone(spec.argv, config)
     context, task_function = application.context(config), transport.loads(application.task_function)
     if spec.main_module() == main_module.MainModule():
         main_module.adopt(task_function)

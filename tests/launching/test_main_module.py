@@ -164,7 +164,26 @@ def test_words_that_the_script_took_for_itself_are_there_in_the_job(
     done = python(*flags, script, "-m", "x=0", "--data", "mine", "hydra.sweep.dir=out")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert said_by(tmp_path / "out" / "0") == "mine ['-m', 'x=0', 'hydra.sweep.dir=out']\n"
+    assert said_by(tmp_path / "out" / "0") == "mine ['x=0', 'hydra.sweep.dir=out']\n"
+
+
+def test_the_words_of_a_job_run_it_alone(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "print(json.dumps(sys.argv[1:]))", template="import json\n" + APP)
+    swept = ["-m", "+name='a b','c,d'", "hydra.sweep.dir=out", "hydra.sweep.subdir=${x}_${name}"]
+    swept = [*swept, "+hydra.sweeper.params.x='1,2'", "--config-name=app"]
+    assert python(app, *swept).returncode == 0
+
+    jobs = json.loads((tmp_path / "out" / "sweep.json").read_text())["jobs"]
+    assert len(jobs) == 4
+    for number in (0, 3):
+        job = tmp_path / "out" / jobs[number]["dir"]
+        words = json.loads(said_by(job))
+        assert not {"-m", "hydra.mode=MULTIRUN"} & set(words)
+        done = python(app, *words, f"hydra.run.dir=alone{number}")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == [*words, f"hydra.run.dir=alone{number}"]
+        alone = (tmp_path / f"alone{number}" / "variant_config.json").read_text()
+        assert alone == (job / "variant_config.json").read_text()
 
 
 def test_a_script_that_catches_everything_is_told_to_guard_itself(tmp_path: Path, python: Command) -> None:

@@ -274,6 +274,22 @@ def test_jobs_of_hydra(tmp_path: Path, python: Callable[..., Any]) -> None:
         assert (run_dir / "checkpoints" / "epoch=1-step=10.ckpt").exists()
 
 
+@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def test_jobs_of_a_sweep_may_have_several_processes(
+    tmp_path: Path, python: Callable[..., Any], launcher: str
+) -> None:
+    shutil.copy(HERE / "line_of_lightning.py", tmp_path)
+    (tmp_path / "app.py").write_text(APP)
+
+    words = ["-m", "lr=0.1,0.2", "strategy=ddp", "hydra.sweep.dir=sweep", f"hydra.launcher.engine={launcher}"]
+    done = python("-W", "ignore", "app.py", *words)
+
+    for number in (0, 1):
+        run_dir = tmp_path / "sweep" / str(number)
+        assert status(run_dir)["state"] == "COMPLETED", done.stdout + (run_dir / "stdout.log").read_text()
+        assert len(progress(run_dir)) == 7
+
+
 def test_of_several_processes_rank_0_records(tmp_path: Path, python: Callable[..., Any]) -> None:
     shutil.copy(HERE / "line_of_lightning.py", tmp_path)
     (tmp_path / "app.py").write_text(APP)

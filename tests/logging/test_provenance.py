@@ -376,7 +376,7 @@ def test_each_job_of_a_sweep_tells_its_own_overrides_and_shares_the_patch(
     for number in range(4):
         (entry,) = entries(repository / f"sweep/{number}")
         assert entry["overrides"] == [f"x={number}", "seed=7"]
-        assert entry["argv"] == ["app.py", *words]
+        assert entry["argv"] == ["app.py", f"x={number}", "seed=7", *LAUNCH, *settings]
         assert entry["config"]["x"] == number
         assert entry["seeds"] == {"seed": 7}
         assert entry["repository"]["commit"] == git(repository, "rev-parse", "HEAD")
