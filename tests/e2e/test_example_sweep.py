@@ -138,6 +138,7 @@ def test_tensorboard_itself_shows_the_same_runs_tags_and_steps(sweep: Path, pyth
         )
         for run, kinds in multiplexer.Runs().items()
         for tag in kinds["tensors"]
+        if multiplexer.SummaryMetadata(run, tag).plugin_data.plugin_name == "scalars"
         for event in multiplexer.Tensors(run, tag)
     )
     rows = exported(sweep, python)

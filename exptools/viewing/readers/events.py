@@ -6,17 +6,19 @@ A scalar is a `simple_value` (tensorboardX, torch, TensorFlow 1, exptools) or a 
 
 from __future__ import annotations
 
+import os
 import struct
-from array import array
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from exptools.viewing.problem import Problem
 from exptools.viewing.scalars import Reading, Wanted, everything
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from exptools.formats.columns import Other, Part, Reader
 
 _PLUGIN = "scalars"
 _DT_BFLOAT16 = 14  # tensorboard/compat/proto/types.proto
@@ -29,95 +31,103 @@ def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Read
     ends inside a record is named too, unless the run is `live`. A file that has vanished held nothing.
     """
     try:
-        data = path.read_bytes()
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except (FileNotFoundError, NotADirectoryError):
         return Reading({}, ())
     except OSError as error:
         return Reading({}, (), (Problem.of_os(path, error),))
-    sink = _Sink(wanted)
-    problems: list[Problem] = []
-    for event in _events(path, data, problems, live):
-        if event.HasField("summary"):
-            sink.take(path, event, problems)
-    return Reading(sink.curves(), sink.tags, tuple(problems))
+    try:
+        return _read(path, fd, wanted, live)
+    except OSError as error:
+        return Reading({}, (), (Problem.of_os(path, error),))
+    finally:
+        os.close(fd)
 
 
-def _events(path: Path, data: bytes, problems: list[Problem], live: bool) -> Iterator[Any]:
-    """The Event messages of the file's intact records."""
+def _read(path: Path, fd: int, wanted: Wanted, live: bool) -> Reading:
+    from exptools.formats.columns import Reader
+
+    reader = Reader(fd, wanted)
+    parts = list(reader.parts())
+    problems = _look_at_others(path, reader) if reader.others else []
+    parts += reader.singles()
+    problems += [Problem(path, d.reason, d.offset) for d in reader.damages if not (d.torn and live)]
+    # Writers may name a tag's plugin in its first summary only.
+    known = {tag for tag, plugin in reader.met if plugin == _PLUGIN}
+    of_scalars = {key: at for key, at in reader.met.items() if key[1] is None or key[0] in known}
+    tags = dict.fromkeys(tag for tag, _ in sorted(of_scalars, key=lambda key: of_scalars[key]))
+    by_tag: dict[str, list[Part]] = {}
+    for part in parts:
+        if (part.tag, part.plugin) in of_scalars:
+            by_tag.setdefault(part.tag, []).append(part)
+    curves = {tag: _curve(by_tag[tag]) for tag in tags if tag in by_tag}
+    return Reading(curves, tuple(tags), tuple(sorted(problems, key=lambda p: p.offset or 0)))
+
+
+def _curve(parts: Sequence[Part]) -> pl.DataFrame:
+    """The scalars of one tag in the order in which they were logged."""
+    import numpy as np
+    import polars as pl
+
+    at, *columns = (
+        getattr(parts[0], name) if len(parts) == 1 else np.concatenate([getattr(p, name) for p in parts])
+        for name in ("at", "step", "wall_time", "value")
+    )
+    if (at[1:] < at[:-1]).any():
+        order = np.argsort(at, kind="stable")
+        columns = [column[order] for column in columns]
+    return pl.DataFrame(dict(zip(("step", "wall_time", "value"), columns, strict=True)))
+
+
+def _look_at_others(path: Path, reader: Reader) -> list[Problem]:
+    """Let protobuf decode what is not simple, and give the reader its scalars."""
+    from exptools.formats.columns import place
+
+    events = [(other, _event(other)) for other in reader.others]
+    problems = [
+        Problem(path, "the record holds no TensorBoard event and was passed over", other.offset)
+        for other, event in events
+        if event is None
+    ]
+    summaries = [
+        (place(other.at, i), event, summary)
+        for other, event in events
+        if event is not None and event.HasField("summary")
+        for i, summary in enumerate(event.summary.value)
+    ]
+    known = {tag for tag, plugin in reader.met if plugin == _PLUGIN}
+    known |= {_tag(summary) for _, _, summary in summaries if _plugin(summary) == _PLUGIN}
+    for at, event, summary in summaries:
+        tag, plugin = _tag(summary), _plugin(summary)
+        if summary.HasField("simple_value"):
+            reader.add(tag, None, at, event.step, event.wall_time, summary.simple_value)
+        elif summary.HasField("tensor") and (plugin == _PLUGIN or (not plugin and tag in known)):
+            value = _number(summary.tensor)
+            if value is None:
+                reason = f"the scalar {tag!r} at step {event.step} is not one number and was left out"
+                problems.append(Problem(path, reason))
+            else:
+                reader.add(tag, plugin, at, event.step, event.wall_time, value)
+    return problems
+
+
+def _event(other: Other) -> Any:
+    """The Event message of a record; None if it holds none."""
     from google.protobuf.message import DecodeError
     from tensorboard.compat.proto.event_pb2 import Event
 
-    from exptools.formats import tfrecord
-
-    for at, record in tfrecord.located(data):
-        if isinstance(record, tfrecord.Damage):
-            if not (record.torn and live):
-                problems.append(Problem(path, record.reason, at))
-            continue
-        try:
-            yield Event.FromString(record)
-        except DecodeError:
-            problems.append(Problem(path, "the record holds no TensorBoard event and was passed over", at))
+    try:
+        return Event.FromString(other.payload)
+    except DecodeError:
+        return None
 
 
-_Columns: TypeAlias = "tuple[array[int], array[float], array[float]]"  # steps, wall times, values
+def _tag(summary: Any) -> str:
+    return str(summary.tag or summary.node_name)
 
 
-class _Sink:
-    """Collects the scalars of one file as columns."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._plugins: dict[str, str] = {}  # writers may name a tag's plugin in its first summary only
-        self._columns: dict[str, _Columns | None] = {}  # None: the tag is not wanted
-
-    def take(self, path: Path, event: Any, problems: list[Problem]) -> None:
-        step, wall_time = event.step, event.wall_time
-        for summary in event.summary.value:
-            if summary.HasField("simple_value"):
-                self._add(summary.tag or summary.node_name, step, wall_time, summary.simple_value)
-            elif summary.HasField("tensor") and self._plugin(summary) == _PLUGIN:
-                value = _number(summary.tensor)
-                if value is None:
-                    reason = f"the scalar {summary.tag!r} at step {step} is not one number and was left out"
-                    problems.append(Problem(path, reason))
-                else:
-                    self._add(summary.tag or summary.node_name, step, wall_time, value)
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """All that were met, wanted or not."""
-        return tuple(self._columns)
-
-    def curves(self) -> dict[str, pl.DataFrame]:
-        import numpy as np
-        import polars as pl
-
-        wanted = {tag: columns for tag, columns in self._columns.items() if columns is not None}
-        return {
-            tag: pl.DataFrame(
-                {
-                    "step": np.frombuffer(steps, np.int64),
-                    "wall_time": np.frombuffer(wall_times, np.float64),
-                    "value": np.frombuffer(values, np.float64),
-                }
-            )
-            for tag, (steps, wall_times, values) in wanted.items()
-        }
-
-    def _plugin(self, summary: Any) -> str | None:
-        if summary.metadata.plugin_data.plugin_name:
-            self._plugins.setdefault(summary.tag, summary.metadata.plugin_data.plugin_name)
-        return self._plugins.get(summary.tag)
-
-    def _add(self, tag: str, step: int, wall_time: float, value: float) -> None:
-        if tag not in self._columns:
-            self._columns[tag] = (array("q"), array("d"), array("d")) if self._wanted(tag) else None
-        columns = self._columns[tag]
-        if columns is not None:
-            columns[0].append(step)
-            columns[1].append(wall_time)
-            columns[2].append(value)
+def _plugin(summary: Any) -> str:
+    return str(summary.metadata.plugin_data.plugin_name)
 
 
 def _number(tensor: Any) -> float | None:
