@@ -176,7 +176,7 @@ class Core:
             step: written in front of the text if given.
             with_timestamp: put the local date and time in front.
             filename: keep it in this additional output (`add_text_output`) instead of debug.log.
-            with_prefix: put the current prefix in front of it.
+            with_prefix: put the current prefix in front of it; if it has a tag, in front of that.
             color: on a terminal; gray, red, green, yellow, blue, magenta, cyan or white. Files stay plain.
             tag: keep it under this tag as well, as Markdown: in TensorBoard's Text, and in media/.
         """
@@ -187,7 +187,8 @@ class Core:
             return self._refuse(f"text {reprlib.repr(data)}")  # before it is printed
         stamp = words.moment(time.time()) + " | " if with_timestamp else ""
         at = "" if step is None else f"step {as_step(step)} | "
-        line = f"{stamp}{at}{self._here().prefix('text') if with_prefix else ''}{data}"
+        title = "" if tag is None else f"{tag}: "  # a prefix before the text would spoil its Markdown
+        line = f"{stamp}{at}{self._here().prefix('text') if with_prefix else ''}{title}{data}"
         if spool is not None:
             if filename is not None:
                 spool.expect_output(filename, "text")

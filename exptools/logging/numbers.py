@@ -76,12 +76,9 @@ def batch_statistics(tag: str, data: Any) -> dict[str, float]:
     """
     import numpy as np
 
-    try:
-        given = np.asarray(data).ravel()
-    except (TypeError, ValueError) as error:
-        raise LoggingError(f"batch {tag!r} must be numbers: {error}") from None
-    if given.dtype.kind not in "biuf":
-        raise LoggingError(f"batch {tag!r} must be numbers, not {reprlib.repr(data)} (dtype {given.dtype})")
+    from exptools.logging.kinds.arrays import copied
+
+    given = copied(f"batch {tag!r}", data).ravel()
     if given.dtype.kind in "iu" and given.size:  # floats become float64 exactly, integers perhaps not
         as_float64(tag, given.min())
         as_float64(tag, given.max())

@@ -43,5 +43,5 @@ def _bad(run: Run) -> bool:
 def _line(runs: list[Run], why: str | None) -> str:
     first, reason = runs[0], f": {why}" if why else ""
     if len(runs) == 1:
-        return f"{first.name} {first.state}{reason} (log: {first.log})"
+        return f"run {first.name} {first.state}{reason} (log: {first.log})"
     return f"{len(runs)} runs {first.state}{reason} (the first: {first.name}, log: {first.log})"

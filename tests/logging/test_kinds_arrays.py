@@ -122,6 +122,19 @@ print(len(records.media()), *{name.partition(".")[0] for name in sys.modules})
     assert not {"torch", "jax", "matplotlib", "PIL", "pandas", "tensorboard", "tensorboardX"} & set(loaded)
 
 
+@pytest.mark.parametrize(
+    "losses",
+    [[FakeTensor(1.0), FakeTensor(3.0)], FakeTensor([1.0, 3.0], "torch.bfloat16")],
+    ids=["list", "bfloat16"],
+)
+def test_a_batch_may_be_tensors_with_a_graph_or_on_a_gpu(losses: Any) -> None:
+    with capture() as records:
+        logger.log_scalar_batch("loss", losses, 0)
+
+    assert records.scalars("loss/Average") == [(0, 2.0)]
+    assert records.scalars("loss/Len") == [(0, 2.0)]
+
+
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 LAYOUTS = "(H, W, C) by 'HWC', (C, H, W) by 'CHW', with C 1, 3 or 4, and (H, W) by 'HW'; no axis is empty"
 PIXELS = "uint8 of 0 to 255, floats of 0 to 1, or bool"
@@ -138,7 +151,13 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         "log_image",
         (np.zeros((3, 4, 6)),),
         {},
-        "has shape (3, 4, 6), dataformats='HWC'; allowed: (H, W, C) by",
+        f"has shape (3, 4, 6), dataformats='HWC'; allowed: {LAYOUTS}. Give dataformats='CHW'",
+    ),
+    (
+        "log_images",
+        (np.zeros((2, 3, 4, 6)),),
+        {},
+        "and (N, H, W) by 'NHW'; no axis is empty. Give dataformats='NCHW'",
     ),
     ("log_image", (IMAGE[:2], 0, "CHW"), {}, "image 'x' has shape (2, 6, 3), dataformats='CHW'; allowed: "),
     ("log_image", (np.zeros((0, 6)),), {}, "has shape (0, 6)"),
@@ -284,7 +303,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         "log_embedding",
         ([[1]], 0, None, IMAGE[None, None]),
         {},
-        "embedding 'x': images has shape (1, 1, 4, 6, 3)",
+        "embedding 'x': image_label has shape (1, 1, 4, 6, 3)",
     ),
     (
         "log_embedding",

@@ -460,7 +460,7 @@ def test_a_text_under_a_tag_is_a_page_and_others_are_not(
     assert shown("text") == {"eval/sample": [(7, ["# said ü \\udc80".encode()])]}
     assert (tmp_path / "run" / "media" / "eval_sample" / "7.md").read_bytes() == "# said ü \\udc80".encode()
     log = (tmp_path / "run" / "debug.log").read_text()
-    assert "eval/# said" in log
+    assert "| eval/sample: # said" in log
     assert "a line of the log" in log
     assert "a line of the log" in capsys.readouterr().out
 

@@ -342,7 +342,7 @@ def test_an_empty_batch_says_so(logger: Logger, memory: Memory) -> None:
 
 @pytest.mark.parametrize("data", [["a"], None, [None], [1j], np.array(["1"]), [[1], [1, 2]]])
 def test_what_is_no_batch_of_numbers_is_refused(logger: Logger, data: Any) -> None:
-    with pytest.raises(LoggingError, match="batch 'ret' must be numbers"):
+    with pytest.raises(LoggingError, match="batch 'ret' must be an array of numbers, not "):
         logger.log_scalar_batch("ret", data, 0)
 
 

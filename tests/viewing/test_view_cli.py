@@ -48,7 +48,7 @@ def view(capsys: pytest.CaptureFixture[str]) -> object:
 
 
 def failure(tree: Path) -> str:
-    return f"3 FAILED: ValueError: too big (log: {tree}/3/stdout.log)\n"
+    return f"run 3 FAILED: ValueError: too big (log: {tree}/3/stdout.log)\n"
 
 
 def test_the_table_is_tab_separated_when_piped(tree: Path, view) -> None:
@@ -97,11 +97,11 @@ def test_a_cell_cannot_break_the_table(tmp_path: Path, view) -> None:
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        ({"state": State.FAILED, "exit_code": 3}, "0 FAILED: exit code 3 (log: {run})"),
-        ({"state": State.FAILED, "exit_code": -9}, "0 FAILED: killed by SIGKILL (log: {run})"),
-        ({"state": State.FAILED, "exit_code": -200}, "0 FAILED: killed by signal 200 (log: {run})"),
-        ({"state": State.TIMEOUT}, "0 TIMEOUT (log: {run})"),
-        ({"state": State.RUNNING, "heartbeat": 1010.0, "end": None}, "0 STALE (log: {run})"),
+        ({"state": State.FAILED, "exit_code": 3}, "run 0 FAILED: exit code 3 (log: {run})"),
+        ({"state": State.FAILED, "exit_code": -9}, "run 0 FAILED: killed by SIGKILL (log: {run})"),
+        ({"state": State.FAILED, "exit_code": -200}, "run 0 FAILED: killed by signal 200 (log: {run})"),
+        ({"state": State.TIMEOUT}, "run 0 TIMEOUT (log: {run})"),
+        ({"state": State.RUNNING, "heartbeat": 1010.0, "end": None}, "run 0 STALE (log: {run})"),
         ({"state": State.COMPLETED}, ""),
         ({"state": State.QUEUED}, ""),
     ],
@@ -123,7 +123,7 @@ def test_a_state_is_what_the_run_directory_says_it_is(
     assert view(tmp_path) == (
         0,
         "run\tstate\tduration_s\tloss\n0\tSTALE\t-\t1.0\n",
-        f"0 STALE (log: {run})\n",
+        f"run 0 STALE (log: {run})\n",
     )
 
 
@@ -131,7 +131,7 @@ def test_hydra_s_log_is_named_where_there_is_no_other(tmp_path: Path, view) -> N
     run = write_run(tmp_path / "0", state=State.FAILED, error="E")
     (run / "train.log").touch()
 
-    assert view(tmp_path)[2] == f"0 FAILED: E (log: {run}/train.log)\n"
+    assert view(tmp_path)[2] == f"run 0 FAILED: E (log: {run}/train.log)\n"
 
 
 def test_runs_that_failed_for_one_reason_are_one_line(tmp_path: Path, view) -> None:
@@ -145,7 +145,7 @@ def test_runs_that_failed_for_one_reason_are_one_line(tmp_path: Path, view) -> N
     assert view(tmp_path)[2].splitlines() == [
         f"5 runs FAILED: CUDA out of memory (the first: 0, log: {tmp_path}/0)",
         f"2 runs INTERRUPTED: the sweep was interrupted before it began (the first: 6, log: {tmp_path}/6)",
-        f"5 FAILED: ValueError: x (log: {tmp_path}/5)",
+        f"run 5 FAILED: ValueError: x (log: {tmp_path}/5)",
     ]
 
 

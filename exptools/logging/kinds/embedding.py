@@ -38,7 +38,7 @@ class Embedding:
         columns = _columns(what, labels, len(points))
         sprites = None
         if images is not None:
-            sprites = pixels(f"{what}: images", images, dataformats, "N")
+            sprites = pixels(f"{what}: image_label", images, dataformats, "N")
             if len(sprites) != len(points):
                 raise LoggingError(
                     f"{what}: {len(points)} points, but {len(sprites)} images; one for each point"

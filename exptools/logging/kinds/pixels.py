@@ -33,7 +33,7 @@ def pixels(what: str, data: Any, dataformats: str, lead: str = "") -> Array:
     if array is None:
         raise LoggingError(
             f"{what} has shape {given.shape}, dataformats={dataformats!r}; allowed: {_allowed(lead)}; no "
-            "axis is empty"
+            f"axis is empty{_fitting(given, lead)}"
         )
     if array.dtype != np.uint8 and array.dtype.kind not in "bf":
         raise LoggingError(f"{what} has dtype {array.dtype}; allowed: {_RANGE}")
@@ -49,6 +49,13 @@ def _channels_last(given: Array, layout: str, n_axes: int) -> Array | None:
     else:
         return None
     return array if array.shape[-1] in (1, 3, 4) and array.size else None
+
+
+def _fitting(given: Array, lead: str) -> str:
+    """Which layout to say instead, if only one goes with the shape."""
+    layouts = ("HWC", "CHW", "HW")
+    fits = [axes for axes in layouts if _channels_last(given, axes, given.ndim - len(lead)) is not None]
+    return f". Give dataformats='{lead}{fits[0]}'" if len(fits) == 1 else ""
 
 
 def _allowed(lead: str) -> str:
