@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from exptools import rundir
+from exptools.errors import ExptoolsError
 from exptools.rundir import State, Status
 from exptools.say import say
 
@@ -59,7 +60,8 @@ def ending(error: BaseException | None) -> Ending:
     if error.code is None or error.code == 0:
         return Ending(State.COMPLETED, 0, note="the job ended by sys.exit(0)")
     if isinstance(error.code, int):
-        return Ending(State.FAILED, error.code, f"SystemExit: {error.code}")
+        why = error.__cause__ if isinstance(error.__cause__, ExptoolsError) else None  # see ends_the_command
+        return Ending(State.FAILED, error.code, one_line(why) if why else f"SystemExit: {error.code}")
     return Ending(State.FAILED, 1, one_line(error))
 
 

@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from exptools import lifecycle, rundir
-from exptools.configs import as_current, as_plain, resolved
+from exptools.configs import CALLBACK_TARGET, as_current, as_plain, resolved
 from exptools.lifecycle import Lifecycle
 from exptools.logging import logger, ranks
 from exptools.logging.context import Session, begin_life, write_variant
@@ -34,6 +34,14 @@ class LoggerCallback(Callback):
         """What was given, checked where a complaint can end the command."""
         return Settings.of(**as_plain(self._given))
 
+    def _settings_of(self, config: DictConfig) -> Settings:
+        """Those of one job: the callback was made before `${model.gap}` had this job's value."""
+        node = _node(config)
+        if node is None:
+            return self._settings
+        own = as_plain({"given": node})["given"]
+        return Settings.of(**{name: value for name, value in own.items() if not name.startswith("_")})
+
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A plain run: it begins before anything is overwritten, and every way out is seen."""
         with ends_the_command():
@@ -51,6 +59,8 @@ class LoggerCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A sweep: jobs of Hydra's basic launcher run in this process."""
         with ends_the_command():
+            if "${" not in str(_node(config)):  # what a job's config decides is checked in the job
+                _ = self._settings  # else each job would be started, and fail
             if OmegaConf.select(config, "hydra.launcher.dry_run"):
                 return  # nothing is written then
             sweep_dir = Path(_resolve(config, "hydra.sweep.dir")).absolute()
@@ -64,7 +74,7 @@ class LoggerCallback(Callback):
         run_dir = Path(config.hydra.runtime.output_dir)
         with ends_the_command():
             try:
-                self._session = Session(logger, run_dir, self._settings)
+                self._session = Session(logger, run_dir, self._settings_of(config))
                 began = self._session.owns_life or self._life is not None
                 if began and logger.run_dir is not None:  # else the launcher has done so
                     write_variant(logger.run_dir, resolved(config))
@@ -88,6 +98,13 @@ class LoggerCallback(Callback):
         life, self._life = self._life, None
         if life is not None:
             life.end(how)
+
+
+def _node(config: DictConfig) -> DictConfig | None:
+    """What the config says of the callback; None if it was made of something else."""
+    nodes = OmegaConf.select(config, "hydra.callbacks") or {}
+    mine = [node for node in nodes.values() if node and node.get("_target_") == CALLBACK_TARGET]
+    return mine[0] if len(mine) == 1 else None
 
 
 def _resolve(config: DictConfig, key: str) -> str:

@@ -441,6 +441,36 @@ def test_a_directory_that_cannot_be_made_ends_the_command(
     )
 
 
+SETTING = "hydra.callbacks.exptools.snapshot.gap"
+
+
+@pytest.mark.parametrize("args", [["hydra.run.dir=out"], ["-m", "x=1,2", "hydra.sweep.dir=out"]])
+def test_a_setting_that_is_not_allowed_ends_the_command_before_anything_is_written(
+    tmp_path: Path, python: Command, args: list[str]
+) -> None:
+    (tmp_path / "app.py").write_text(APP.format(end="pass"))
+
+    done = python("app.py", *args, f"{SETTING}=abc")
+
+    assert done.returncode == 2
+    assert done.stderr == "exptools: error: snapshots: gap must be a whole number from 1 on, not 'abc'\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_setting_that_one_job_of_a_sweep_has_wrong_is_said_in_its_status(
+    tmp_path: Path, python: Command
+) -> None:
+    (tmp_path / "app.py").write_text(APP.format(end="pass"))
+
+    done = python("app.py", "-m", "x=1,0", "hydra.sweep.dir=out", SETTING + "=${x}")
+
+    why = "exptools.errors.LoggingError: snapshots: gap must be a whole number from 1 on, not 0"
+    assert done.returncode == 1
+    assert [status(tmp_path / "out" / job)["state"] for job in "01"] == ["COMPLETED", "FAILED"]
+    assert status(tmp_path / "out" / "1")["error"] == why
+    assert f"FAILED: {why}" in done.stdout + done.stderr
+
+
 def test_an_app_without_the_line_behaves_as_before(tmp_path: Path, python: Command) -> None:
     (tmp_path / "app.py").write_text(
         dedent("""
