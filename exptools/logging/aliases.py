@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, SupportsFloat
 
+from exptools.errors import LoggingError
 from exptools.logging.outputs import Outputs
 from exptools.logging.resumable import Resumable
 from exptools.logging.rich import RichKinds
@@ -95,6 +96,8 @@ class Aliases(Outputs, Resumable, RichKinds):
         self, s: str, with_prefix: bool = True, with_timestamp: bool = True, color: str | None = None
     ) -> None:
         """As `log_text`."""
+        if isinstance(s, Mapping):  # as wandb's users would write it: the numbers would be in no curve
+            raise LoggingError("log() takes a text; numbers by their tags go to log_scalars()")
         self.log_text(s, with_timestamp=with_timestamp, with_prefix=with_prefix, color=color)
 
     def record_tabular(self, key: str, val: SupportsFloat, step: int | None = None) -> None:

@@ -20,12 +20,12 @@ from exptools.logging.writers.base import Media, Text, Value, Writer
 from exptools.say import say, say_once
 
 _HOW_TO_OPEN = (
-    "the logger is not open, so {what} would be lost. Open it by the default `exptools` in the defaults list "
+    "the logger is not open, so {what}. Open it by the default `exptools` in the defaults list "
     "of your Hydra app, or by `with logger_context(log_dir, run_id, name, config):`; or say "
     "`logger.disable()` if nothing shall be recorded"
 )
 _IN_A_CHILD = (
-    "the logger is not open in this child process, so {what} would be lost: the run is recorded by its "
+    "the logger is not open in this child process, so {what}: the run is recorded by its "
     "parent. Hand the numbers over to the parent, or record a run of the child's own: "
     "`with logger_context(log_dir, run_id, name, config):`"
 )
@@ -121,6 +121,8 @@ class Core:
         Args:
             data: numbers by their tags, each as in log_scalar; step and the others as there too.
         """
+        if not isinstance(data, Mapping):
+            raise LoggingError(f"log_scalars takes a mapping from tags to numbers, not {reprlib.repr(data)}")
         self._log_scalars(list(data.items()), step, filename, with_prefix, exclude)
 
     def log_scalar_batch(
@@ -536,7 +538,8 @@ class Core:
             import multiprocessing
 
             how = _HOW_TO_OPEN if multiprocessing.parent_process() is None else _IN_A_CHILD
-            raise LoggingError(self._why_closed or how.format(what=what))
+            so = f"{what} can do nothing" if what.endswith("()") else f"{what} would be lost"
+            raise LoggingError(self._why_closed or how.format(what=so))
         if self._says_once:
             say(f"{what} is not recorded: {self._says_once}")
             self._says_once = ""

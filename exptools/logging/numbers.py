@@ -49,7 +49,8 @@ def _single(tag: str, data: Any) -> Any:
 
 def _no_number(tag: str, data: Any, why: str = "") -> LoggingError:
     because = f" ({reprlib.repr(why)[1:-1]})" if why else ""
-    return LoggingError(f"scalar {tag!r} must be one number, not {reprlib.repr(data)}{because}")
+    first = "" if isinstance(tag, str) else "; the tag comes first: log_scalar(tag, number)"
+    return LoggingError(f"scalar {tag!r} must be one number, not {reprlib.repr(data)}{because}{first}")
 
 
 def as_step(step: Any) -> int:

@@ -145,7 +145,8 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         "log_image",
         (IMAGE[None],),
         {},
-        f"image 'x' has shape (1, 4, 6, 3), dataformats='HWC'; allowed: {LAYOUTS}",
+        f"image 'x' has shape (1, 4, 6, 3), dataformats='HWC'; allowed: {LAYOUTS}. Several images go to "
+        "log_images",
     ),
     (
         "log_image",

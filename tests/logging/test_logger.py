@@ -330,6 +330,24 @@ def test_a_batch_is_one_row_whatever_other_threads_log(logger: Logger, memory: M
     assert [len([tag for tag in values if tag.startswith("ret/")]) for values in batches] == [6] * 300
 
 
+def test_what_is_written_as_for_another_logger_is_said_with_the_way_here(logger: Logger) -> None:
+    mistaken: Any = logger
+    with pytest.raises(
+        LoggingError, match=r"log\(\) takes a text; numbers by their tags go to log_scalars\(\)"
+    ):
+        mistaken.log({"loss": 1.0})
+    with pytest.raises(LoggingError, match=r"log_scalars takes a mapping from tags to numbers, not \[1.0\]"):
+        mistaken.log_scalars([1.0])
+    with pytest.raises(LoggingError, match=r"not 'loss'; the tag comes first: log_scalar\(tag, number\)"):
+        mistaken.log_scalar(1.0, "loss")
+
+
+@pytest.mark.parametrize("name", ["dump", "load_snapshot", "flush"])
+def test_a_logger_that_is_not_open_says_what_cannot_be_done(name: str) -> None:
+    with pytest.raises(LoggingError, match=rf"is not open, so {name}\(\) can do nothing. Open it by"):
+        getattr(Logger(), name)()
+
+
 def test_an_empty_batch_says_so(logger: Logger, memory: Memory) -> None:
     logger.log_scalar_batch("ret", [], 0)
     logger.dump()

@@ -245,7 +245,8 @@ MODES = "none, last, all, gap, last+gap, best, or a whole number N for a gap of 
         ),
         (
             {"mod": "last"},
-            "'mod' is not known; there are mode, gap, keep, every_s, k, metric, goal, on_exception",
+            "'mod' is not known; there are mode, gap, keep, every_s, k, metric, goal, on_exception; and, "
+            "where the logger is opened, format and rng",
         ),
         (
             {"keep": 1},

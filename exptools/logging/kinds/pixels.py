@@ -54,6 +54,8 @@ def _channels_last(given: Array, layout: str, n_axes: int) -> Array | None:
 def _fitting(given: Array, lead: str) -> str:
     """Which layout to say instead, if only one goes with the shape."""
     layouts = ("HWC", "CHW", "HW")
+    if not lead and given.ndim == 4:
+        return ". Several images go to log_images"
     fits = [axes for axes in layouts if _channels_last(given, axes, given.ndim - len(lead)) is not None]
     return f". Give dataformats='{lead}{fits[0]}'" if len(fits) == 1 else ""
 

@@ -75,7 +75,8 @@ class Policy:
             )
         unknown = [repr(key) for key in given if key not in _NAMES]
         if unknown:
-            raise LoggingError(f"snapshots: {', '.join(unknown)} is not known; there are {_FIELDS}")
+            known = f"{_FIELDS}; and, where the logger is opened, format and rng"
+            raise LoggingError(f"snapshots: {', '.join(unknown)} is not known; there are {known}")
         mode = given.get("mode")
         is_gap = isinstance(mode, int) and not isinstance(mode, bool)
         return cls(**{**given, "mode": "gap", "gap": mode} if is_gap else given)
