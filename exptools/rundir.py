@@ -359,7 +359,7 @@ def trouble(path: Path, *, may_have_measured: bool = False) -> str | None:
         if not may_have_measured:
             return str(error)
         status = None
-    if status is not None and status.shown(time.time()) in (State.QUEUED, State.RUNNING):
+    if status is not None and _goes_on(status):
         by = f" by process {status.pid} on {status.host}" if status.pid is not None else ""
         return f"{path} is in use{by} ({status.state})"
     measured = next((name for name in (PROGRESS, MEDIA_INDEX, SNAPSHOTS) if (path / name).exists()), None)
@@ -368,6 +368,18 @@ def trouble(path: Path, *, may_have_measured: bool = False) -> str | None:
         state = f"{status.state}, " if status is not None else ""
         return f"{path} already holds a run ({state}{measured})"
     return None
+
+
+def at_work(path: Path) -> Status | None:
+    """The status of the run that goes on in `path`, or waits for its slot; None if there is no such run."""
+    with contextlib.suppress(RunDirError):
+        status = read_status(path)
+        return status if status is not None and _goes_on(status) else None
+    return None
+
+
+def _goes_on(status: Status) -> bool:
+    return status.shown(time.time()) in (State.QUEUED, State.RUNNING)
 
 
 def wait_for_a_sign_of_life(path: Path) -> None:

@@ -50,8 +50,12 @@ class LoggerCallback(Callback):
             rank = ranks.find()
             if rank is not None and rank.number:
                 return  # the session settles what this one does
-            advice = "choose another (hydra.run.dir=...), go on by hydra.callbacks.exptools.resume=always"
-            self._life = begin_life(Path(where).absolute(), settings, advice=advice)
+            self._life = begin_life(
+                Path(where).absolute(),
+                settings,
+                another="choose another (hydra.run.dir=...)",
+                anyway="go on by hydra.callbacks.exptools.resume=always",
+            )
         # Hydra would resolve it again, and something like ${random:} would give another directory.
         _pin(config.hydra.run, "dir", where)
         _watch_every_exit("hydra._internal.hydra", self)

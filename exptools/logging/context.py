@@ -163,17 +163,28 @@ def is_another_rank(settings: Settings) -> bool:
     return True
 
 
+def _way_out(run_dir: Path, anyway: str) -> str:
+    """What else can be done about a directory that is in use; nothing is begun where a run goes on."""
+    goes_on = rundir.at_work(run_dir)
+    if goes_on is None:
+        return f"{anyway}, or move that one away"
+    if all(getattr(goes_on, name) == value for name, value in rundir.of_this_process().items()):
+        return "or close() the logger that this process has opened there"
+    return "or wait until that one has ended"
+
+
 def begin_life(
     run_dir: Path,
     settings: Settings | None = None,
     *,
     refresh: bool = False,
-    advice: str = "choose another directory, begin anew by refresh=True, go on by resume='always'",
+    another: str = "choose another directory",
+    anyway: str = "begin anew by refresh=True, go on by resume='always'",
 ) -> Lifecycle:
     """Create `run_dir` and begin the life of a run in it: a new one, or the next attempt of one that has
     ended.
 
-    advice: what to do if it is in use.
+    another, anyway: how to say that the directory shall be another one, or this one all the same.
 
     Raises:
         RunDirError: the directory holds a run that is going on or has completed, or cannot be written.
@@ -186,7 +197,7 @@ def begin_life(
         may_go_on = resume == "always" or (resume == "auto" and rundir.has_failed(run_dir))
         in_use = rundir.trouble(run_dir, may_have_measured=may_go_on)
         if in_use:
-            raise RunDirError(f"{in_use}; {advice}, or move that one away")
+            raise RunDirError(f"{in_use}; {another}, {_way_out(run_dir, anyway)}")
         attempt = rundir.next_attempt(run_dir)
         if attempt > 1:
             settle(run_dir)

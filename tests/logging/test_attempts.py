@@ -70,9 +70,9 @@ def test_a_run_that_lives_is_refused_with_its_pid_and_host(tmp_path: Path) -> No
             first.kill()
 
     assert (
-        f"run_0 is in use by process {first.pid} on {os.uname().nodename} (RUNNING); choose another"
-        in str(raised.value)
-    )
+        f"run_0 is in use by process {first.pid} on {os.uname().nodename} (RUNNING); choose another "
+        "directory, or wait until that one has ended"
+    ) in str(raised.value)
 
 
 def test_one_that_was_killed_is_followed_by_the_next_attempt_at_once(tmp_path: Path, capsys: Any) -> None:

@@ -20,7 +20,7 @@ from conftest import Command, clean_environment, read_progress
 from runs import shown_by_tensorboard, status
 
 from exptools.errors import ExptoolsError, LoggingError, RunDirError
-from exptools.logging import logger, logger_context
+from exptools.logging import Logger, logger, logger_context
 from exptools.logging.writers import appendfile
 
 
@@ -92,6 +92,19 @@ def test_a_second_logger_in_one_process_is_refused(tmp_path: Path) -> None:
         logger_context(tmp_path, 1, "name"),
     ):
         raise AssertionError("not reached")
+
+
+def test_a_directory_that_this_process_has_open_is_refused(tmp_path: Path) -> None:
+    first = Logger(tmp_path / "run")  # as a notebook's cell that is run twice
+
+    with pytest.raises(RunDirError) as raised:
+        Logger(tmp_path / "run")
+    first.close()
+
+    assert str(raised.value) == (
+        f"{tmp_path}/run is in use by process {os.getpid()} on {os.uname().nodename} (RUNNING); choose "
+        "another directory, or close() the logger that this process has opened there"
+    )
 
 
 def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:

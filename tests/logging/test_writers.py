@@ -342,6 +342,12 @@ def test_the_table_shows_the_last_values_at_most_every_so_many_seconds(capsys: A
     assert "only1" in shown
 
 
+def test_the_title_of_a_narrow_table_is_one_line() -> None:
+    assert console.table({"a": 1.0}, 1234, 1.0) == (
+        "step 1,234 after 1.0 s\n  tag   value\n ─────────────\n  a         1\n"
+    )
+
+
 def test_a_long_tag_is_broken_and_not_cut_off(capsys: Any) -> None:
     tag = "a/very/long/" * 20
     shown = console.table({tag: 1.0}, 0, 1.0)

@@ -51,16 +51,17 @@ class ConsoleWriter(Writer):
 
 
 def table(values: dict[str, float], step: int, seconds: float) -> str:
-    """Tags and values, as wide as the terminal allows: a tag that is too long is broken, never cut off."""
+    """Tags and values, as wide as the terminal allows: a tag that is too long is broken, never cut off.
+
+    The title is a line of its own: rich would break that of a narrow table.
+    """
     import shutil
 
     import rich.box
     import rich.console
     import rich.table
 
-    grid = rich.table.Table(
-        box=rich.box.SIMPLE_HEAD, title=f"step {step:,} after {words.duration(seconds)}", title_justify="left"
-    )
+    grid = rich.table.Table(box=rich.box.SIMPLE_HEAD)
     grid.add_column("tag", overflow="fold")
     grid.add_column("value", justify="right", no_wrap=True)
     for tag, value in values.items():
@@ -70,4 +71,5 @@ def table(values: dict[str, float], step: int, seconds: float) -> str:
     console = rich.console.Console(width=width, force_terminal=on_terminal, file=sys.stdout)
     with console.capture() as captured:
         console.print(grid)
-    return captured.get().rstrip("\n")
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    return "\n".join([f"step {step:,} after {words.duration(seconds)}", *filter(None, lines), ""])
