@@ -76,6 +76,10 @@ def _no_sweep(given: Path) -> str:
         missing = "is a file" if given.exists() else "does not exist"
         return f"{given} {missing}; give the directory of a sweep, such as multirun/DATE/TIME"
     above = next((path for path in given.parents if (path / rundir.SWEEP).exists()), None)
+    if above is None and (given / rundir.STATUS).exists():
+        is_hydra = (given / rundir.HYDRA).is_dir()
+        again = f"again, with hydra.run.dir={_quoted(given)}" if is_hydra else "again"
+        return f"{given} is a run by itself and not a sweep; to go on with it start its own command {again}"
     below = sorted(path.parent for path in given.glob(f"*/*/{rundir.SWEEP}"))
     near = above or (below[-1] if below else "multirun/DATE/TIME")
     return f"{given} is no sweep: there is no {rundir.SWEEP} in it; give the directory of one, such as {near}"

@@ -173,6 +173,15 @@ def test_a_run_whose_status_is_broken_runs_again(interrupted: Path, python: Comm
             "{here}/empty is no sweep: there is no sweep.json in it; "
             "give the directory of one, such as multirun/DATE/TIME",
         ),
+        (
+            ["run"],
+            "{here}/run is a run by itself and not a sweep; to go on with it start its own command again, "
+            "with hydra.run.dir={here}/run",
+        ),
+        (
+            ["run_0"],
+            "{here}/run_0 is a run by itself and not a sweep; to go on with it start its own command again",
+        ),
         (["odd"], "{here}/odd/sweep.json: not what exptools writes ('command')"),
         (
             ["plain"],
@@ -206,6 +215,10 @@ def test_what_cannot_go_on_is_one_line(tmp_path: Path, python: Command, words: l
     }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "sweep.json").write_text(json.dumps(sweep))
+    for name in ("run", "run_0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "status.json").write_text('{"state": "FAILED"}')
+    (tmp_path / "run" / ".hydra").mkdir()
     for name in ("odd/0", "empty", "multirun/day/time1", "multirun/day/time2"):
         (tmp_path / name).mkdir(parents=True)
         if name.startswith("multirun"):
