@@ -31,6 +31,7 @@ PROGRESS = "progress.csv"
 STDOUT = "stdout.log"
 DEBUG_LOG = "debug.log"
 HYDRA = ".hydra"
+DATA_WAS_LOST = "data was lost"  # in the note of a status: what could not be written follows
 SNAPSHOTS = "snapshots"
 MEDIA = "media"  # what is rich: images, sounds, tables, ...
 MEDIA_INDEX = "media.jsonl"  # a line for each of them: step, wall_time, kind, tag, files, facts

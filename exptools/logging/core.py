@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsFloat
 
-from exptools import lifecycle, words
+from exptools import lifecycle, rundir, words
 from exptools.errors import LoggingError
 from exptools.logging.numbers import as_float64, as_step, batch_statistics
 from exptools.logging.prefixes import KINDS, Here, Place
@@ -215,7 +215,6 @@ class Core:
         spool = self._opened(f"the parameters of {filename}")
         if spool is None:
             return
-        from exptools import rundir
         from exptools.configs import plain
 
         rundir.write_json(spool.path_of(filename), plain(params, "params"))
@@ -547,7 +546,7 @@ class Core:
 
 def told_as_lost(lost: str | None) -> str | None:
     """What a status notes of what was lost, None if nothing was."""
-    return lost and f"data was lost: {lost}"
+    return lost and f"{rundir.DATA_WAS_LOST}: {lost}"
 
 
 def _no_tag(tag: Any) -> LoggingError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from exptools.rundir import State
+from exptools.rundir import DATA_WAS_LOST, State
 from exptools.viewing.summary import why_failed
 
 if TYPE_CHECKING:
@@ -16,8 +16,9 @@ _MOST = 10  # reasons that are named
 
 def told(runs: Iterable[Run]) -> list[str]:
     """A line for each reason why some of `runs` ended badly, the most frequent first: how many, why, and the
-    log of one.
+    log of one. Then one on those that could not write all that they measured.
     """
+    runs = list(runs)
     by_reason: dict[tuple[State | None, str | None], list[Run]] = {}
     for run in runs:
         if _bad(run) and run.status is not None:
@@ -31,7 +32,18 @@ def told(runs: Iterable[Run]) -> list[str]:
             f"{count} more runs ended badly, for {len(rest)} other reasons; "
             "to see them all add --columns state --columns error"
         )
-    return lines
+    return lines + _losses(runs)
+
+
+def _losses(runs: list[Run]) -> list[str]:
+    notes = {run.name: run.status.note for run in runs if run.status is not None}
+    lost = {name: note for name, note in notes.items() if note is not None and DATA_WAS_LOST in note}
+    if not lost:
+        return []
+    first, note = next(iter(lost.items()))
+    if len(lost) == 1:
+        return [f"run {first}: {note}"]
+    return [f"{len(lost)} runs could not write all that they measured (the first: {first}: {note})"]
 
 
 def _bad(run: Run) -> bool:

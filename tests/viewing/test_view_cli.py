@@ -149,6 +149,22 @@ def test_runs_that_failed_for_one_reason_are_one_line(tmp_path: Path, view) -> N
     ]
 
 
+def test_what_a_run_could_not_write_is_told_whatever_its_state(tmp_path: Path, view) -> None:
+    write_run(tmp_path / "0", note="data was lost: progress.csv: 7 bytes could not be written")
+    write_run(tmp_path / "1", note="the job ended by sys.exit(0)")
+    one = view(tmp_path)[2]
+    write_run(
+        tmp_path / "2", state=State.FAILED, error="E", note="data was lost: media: 1 could not be written"
+    )
+
+    assert one == "run 0: data was lost: progress.csv: 7 bytes could not be written\n"
+    assert view(tmp_path)[2].splitlines() == [
+        f"run 2 FAILED: E (log: {tmp_path}/2)",
+        "2 runs could not write all that they measured (the first: 0: data was lost: progress.csv: 7 bytes "
+        "could not be written)",
+    ]
+
+
 def test_of_many_reasons_the_most_frequent_are_told(tmp_path: Path, view) -> None:
     for i in range(30):
         write_run(tmp_path / str(i), state=State.FAILED, error=f"E{max(i, 10)}")
