@@ -13,6 +13,7 @@ from typing import Any, SupportsFloat
 
 from exptools import lifecycle, rundir, words
 from exptools.errors import LoggingError
+from exptools.logging.numbered import Numbered
 from exptools.logging.numbers import as_float64, as_step, batch_statistics
 from exptools.logging.prefixes import KINDS, Here, Place
 from exptools.logging.spool import MOST_SCALARS, Spool
@@ -61,6 +62,7 @@ class Core:
         self._place = Place()
         self._here = self._place.get
         self._kinds: dict[str, str] = {}  # of each tag that was used
+        self._numbered = Numbered()
         self._step = 0
 
     # --- scalars and text -----------------------------------------------------------------------------
@@ -343,7 +345,7 @@ class Core:
         if self.is_open:
             raise LoggingError("the logger is open already; close the first run before opening another")
         self._step = 0
-        self._kinds = {}
+        self._kinds, self._numbered = {}, Numbered()
         self._why_closed = self._says_once = None
         named = writers if isinstance(writers, Mapping) else {type(w).__name__: w for w in writers}
         self._run_dir = settings.get("run_dir")
@@ -409,12 +411,13 @@ class Core:
             "_why_closed",
             "_says_once",
             "_kinds",
+            "_numbered",
             "_step",
         )
         before = {name: getattr(self, name) for name in names}
         self._spool, self._paused, self._run_dir = spool, None, None
         self._disabled = self._is_silent = False
-        self._kinds, self._step = {}, 0
+        self._kinds, self._numbered, self._step = {}, Numbered(), 0
         try:
             with self._place.within(Here()):
                 yield
@@ -508,6 +511,7 @@ class Core:
             whole.encode()
         except UnicodeEncodeError as error:
             raise LoggingError(f"tag {tag!r} is not valid unicode ({error.reason})") from None
+        self._numbered.meet(whole, self.default_step)
         before = self._kinds.setdefault(whole, kind)
         if before != kind:
             say_once(

@@ -138,3 +138,35 @@ def test_a_tag_of_two_kinds_is_said_once(capsys: Any) -> None:
         "exptools: tag 'two kinds' is logged as scalar and as image; viewers may show one of them only: "
         "give each kind a tag of its own\n"
     )
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_tags_with_their_step_in_their_name_are_told_once(capsys: Any, first: int) -> None:
+    with capture():
+        for itr in range(first, first + 30):
+            logger.set_iteration(itr)
+            with logger.prefix(f"itr #{itr} | "):  # rlpyt's prefix was of texts alone
+                logger.record_tabular("Loss", 1.0)
+
+    last = f"'itr #{first + 9} | Loss'"
+    assert capsys.readouterr().err == (
+        f"exptools: tags have their step in their name, the last one is {last}: each is a curve of one "
+        "point. Give it by step= or set_step(); a prefix of texts alone is text_prefix()\n"
+    )
+
+
+def test_steps_that_are_given_are_found_in_tags_too(capsys: Any) -> None:
+    with capture():
+        for i in range(30):
+            logger.log_scalar(f"loss_{i}", 1.0, i)
+
+    assert "the last one is 'loss_9'" in capsys.readouterr().err
+
+
+def test_numbers_of_layers_and_classes_are_no_steps(capsys: Any) -> None:
+    with capture():
+        for step in range(100):
+            for layer in range(60):
+                logger.log_scalar(f"layer{layer}.{step % 7}", 1.0, step)
+
+    assert capsys.readouterr().err == ""
