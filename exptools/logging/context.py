@@ -282,13 +282,26 @@ def write_variant(run_dir: Path, variant: dict[str, Any]) -> None:
         before = rundir.read_json(path)
     except (FileNotFoundError, RunDirError):
         before = None
-    if isinstance(before, dict) and before != json.loads(rundir.as_json(variant)):
-        keys = [key for key in {**before, **variant} if before.get(key) != variant.get(key)]
-        say(
-            f"{run_dir}: this attempt has another config than the one before: "
-            f"{', '.join(map(str, keys))} differ"
-        )
+    now = json.loads(rundir.as_json(variant))
+    if isinstance(before, dict) and before != now:
+        keys = ", ".join(_differing(before, now))
+        say(f"{run_dir}: the config of this attempt is not that of the one before; what differs: {keys}")
     rundir.write_json(path, variant)
+
+
+def _differing(before: Any, now: Any, name: str = "") -> list[str]:
+    """The keys, joined by dots, whose values are not the same."""
+    if before == now:
+        return []
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return [name]
+    return [
+        found
+        for key in {**before, **now}
+        for found in _differing(
+            before.get(key, ...), now.get(key, ...), f"{name}.{key}" if name else str(key)
+        )
+    ]
 
 
 def _run_name(run_id: int | str) -> str:

@@ -127,6 +127,19 @@ def test_a_run_that_has_completed_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_an_attempt_with_another_config_says_which_keys_differ(tmp_path: Path, capsys: Any) -> None:
+    first = {"lr": 0.1, "model": {"name": "small", "width": 8}, "gone": None}
+    for params in (first, {"lr": 0.1, "model": {"name": "small", "width": 9}, "new": [1]}, first):
+        with logger_context("logs", 0, "name", log_params=params, resume="always"):
+            pass
+
+    differs = "the config of this attempt is not that of the one before; what differs: "
+    assert capsys.readouterr().err.splitlines() == [
+        f"exptools: {tmp_path}/logs/run_0: {differs}model.width, gone, new",
+        f"exptools: {tmp_path}/logs/run_0: {differs}model.width, new, gone",
+    ]
+
+
 def test_what_is_before_the_first_step_of_an_attempt_stays(tmp_path: Path) -> None:
     log(range(10), writers=["csv", "tensorboard", "jsonl"])
     log(range(6, 12), writers=["csv", "tensorboard", "jsonl"])
