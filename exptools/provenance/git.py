@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+# What a user has set up for his own calls of git is not run by ours.
+_SETTINGS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+_NOT_OURS = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_DIFF_OPTS", "GIT_LITERAL_PATHSPECS"),
+)
 
 
 class GitError(Exception):
@@ -39,27 +47,24 @@ class Git:
         answer = self(*words, max_bytes=max_bytes)
         return [os.fsdecode(name) for name in answer.split(b"\0") if name]
 
-    def __call__(self, *words: str, max_bytes: int = 100_000, index: Path | None = None) -> bytes:
-        """What git answers, at most so many bytes of it. index: a file that takes the place of its own.
+    def __call__(
+        self, *words: str, max_bytes: int = 100_000, environ: Mapping[str, str] | None = None
+    ) -> bytes:
+        """What git answers, at most so many bytes of it. environ: further variables for it.
 
         Raises:
             GitError: it is not installed, fails, or takes longer than it may.
         """
-        # Its own locks are not taken, nobody is asked for a password, and it speaks English.
-        environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"):
-            environ.pop(name, None)  # of a hook that started us: it is about another repository, perhaps
-        if index is not None:
-            environ["GIT_INDEX_FILE"] = str(index)
         if self._deadline <= time.monotonic():
             raise GitError("git took too long")
         try:
             process = subprocess.Popen(
-                ["git", "-c", "core.fsmonitor=false", "-C", str(self.directory), *words],
+                ["git", *_SETTINGS, "-C", str(self.directory), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=environ,
+                env={**_environment(), **(environ or {})},
+                start_new_session=True,  # filters are killed with it, and ssh finds no terminal to ask at
             )
         except FileNotFoundError:
             raise GitError("git is not installed") from None
@@ -74,14 +79,13 @@ class Git:
             answer = out.read(max_bytes)
             cut = len(answer) == max_bytes and out.read(1)
             if cut:
-                process.kill()
+                _kill(process)
             code = process.wait()
             complaints.join()
         if was_late:
             raise GitError("git took too long")
         if code and not cut:
-            text = b"".join(told).decode(errors="replace").strip().split("\n")[0]
-            raise GitError(text or f"git ended with exit code {code}")
+            raise GitError(_complaint(b"".join(told)) or f"git ended with exit code {code}")
         return answer
 
     @contextlib.contextmanager
@@ -90,7 +94,7 @@ class Git:
 
         def kill() -> None:
             was_late.append(True)
-            process.kill()
+            _kill(process)
 
         timer = threading.Timer(self._deadline - time.monotonic(), kill)
         timer.daemon = True
@@ -99,3 +103,24 @@ class Git:
             yield was_late
         finally:
             timer.cancel()
+
+
+def _environment() -> dict[str, str]:
+    """That of this process, without what hooks set, who are about another repository, perhaps."""
+    kept = {k: v for k, v in os.environ.items() if k not in _NOT_OURS and not k.startswith("GIT_TRACE")}
+    # Its own locks are not taken, nobody is asked for a password, and it speaks English.
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End git and what it has started, which would keep the pipes open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _complaint(told: bytes) -> str:
+    """Why git failed: the line that says so, among warnings."""
+    lines = told.decode(errors="replace").strip().splitlines()
+    return next(
+        (line for line in lines if line.startswith(("fatal: ", "error: "))), lines[0] if lines else ""
+    )

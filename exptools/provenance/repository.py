@@ -19,6 +19,8 @@ from exptools.provenance.secrets import Hider, secret_file
 
 TIME_LIMIT_S = 10.0  # for all that git is asked
 MAX_READ = 50_000_000  # bytes of a patch that are looked at
+MAX_DIFFED_BYTES = 20_000_000  # of one changed file: git takes seconds for what is larger
+MAX_LARGE = 200  # such files
 MAX_UNTRACKED_BYTES = 200_000  # of one file that git does not know
 MAX_UNTRACKED = 200  # files
 MAX_NAMES = 50  # that are listed
@@ -52,6 +54,8 @@ def describe(directory: Path, hider: Hider, deadline: float | None = None) -> Re
     found = Repository({"directory": str(directory)})
     try:
         top = git.line("rev-parse", "--show-toplevel")
+        if not os.path.isdir(top):
+            raise GitError("what git answers is not the name of a directory")
         found.root = Path(top)
         found.facts = {"directory": top}
         git = Git(found.root, deadline)
@@ -60,6 +64,8 @@ def describe(directory: Path, hider: Hider, deadline: float | None = None) -> Re
         _tell_submodules(git, found, hider, deadline)
     except GitError as error:
         found.facts["problem"] = _reason(str(error))
+    except OSError as error:  # of the scratch directory, or of a file that git names
+        found.facts["problem"] = f"it could not be looked at ({error.strerror or error})"
     return found
 
 
@@ -71,12 +77,15 @@ def _reason(text: str) -> str:
     return text.removeprefix("fatal: ")
 
 
+_LOG = ("log", "-1", "--no-show-signature")
+
+
 def _tell_commit(git: Git, facts: dict[str, Any], hider: Hider) -> None:
     facts["commit"] = git.line_or_none("rev-parse", "--verify", "--quiet", "HEAD")
     facts["branch"] = git.line_or_none("symbolic-ref", "--short", "--quiet", "HEAD")  # none: a detached HEAD
     if facts["commit"]:
-        facts["committed"] = git.line_or_none("log", "-1", "--format=%cI")
-        facts["subject"] = hider.shapes(git.line_or_none("log", "-1", "--format=%s") or "")
+        facts["committed"] = git.line_or_none(*_LOG, "--format=%cI")
+        facts["subject"] = hider.shapes(git.line_or_none(*_LOG, "--format=%s") or "")
         facts["describe"] = git.line_or_none("describe", "--tags", "--always")
     else:
         facts["problem"] = "there is no commit yet"
@@ -102,21 +111,26 @@ def _tell_changes(git: Git, found: Repository, hider: Hider) -> None:
         if not name.endswith("/")  # another repository inside this one
     ]
     sources = [name for name in untracked if _is_source(git.directory, name)][:MAX_UNTRACKED]
+    base = facts["commit"] or git.line("hash-object", "-t", "tree", os.devnull)
+    changed = git.names("diff", "--name-only", "--no-renames", "--ignore-submodules=dirty", "-z", base, "--")
+    large = {name: size for name in changed if (size := _size(git.directory, name)) > MAX_DIFFED_BYTES}
     with contextlib.ExitStack() as stack:
-        index = stack.enter_context(_index_with(git, sources)) if sources else None
-        base = facts["commit"] or git.line("hash-object", "-t", "tree", os.devnull)
-        patch = git(*_DIFF, base, "--", max_bytes=MAX_READ, index=index)
+        environ = stack.enter_context(_index_with(git, sources)) if sources else None
+        but = [f":(exclude,literal,top){name}" for name in list(large)[:MAX_LARGE]]
+        paths = [":(top)", *but] if but else []
+        patch = git(*_DIFF, base, "--", *paths, max_bytes=MAX_READ, environ=environ)
     kept = patches.keep(patch, hider)
-    facts["dirty"] = bool(patch or untracked)
+    left_out = {**{name: f"a file of {size:,} bytes" for name, size in large.items()}, **kept.left_out}
+    facts["dirty"] = bool(patch or changed or untracked)
     others = sorted(set(untracked) - set(sources))
     if others:
         facts["untracked"] = others[:MAX_NAMES]
         facts["n_untracked"] = len(others)
-    if kept.left_out:
-        facts["left_out"] = dict(list(kept.left_out.items())[:MAX_NAMES])
-    if patch:
+    if left_out:
+        facts["left_out"] = dict(list(left_out.items())[:MAX_NAMES])
+    if patch or large:
         facts["patch_bytes"] = len(patch)
-        facts["truncated"] = len(kept.content) < len(patch) and bool(kept.left_out)
+        facts["truncated"] = bool(large) or (len(kept.content) < len(patch) and bool(kept.left_out))
     if len(patch) == MAX_READ:
         facts["truncated"] = True
     if kept.n_hidden:
@@ -156,16 +170,38 @@ def _is_source(root: Path, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _index_with(git: Git, names: list[str]) -> Iterator[Path]:
-    """A copy of the index that knows these files by name, so that a diff has them."""
-    own = git.directory / git.line("rev-parse", "--git-path", "index")
+def _index_with(git: Git, names: list[str]) -> Iterator[dict[str, str]]:
+    """Variables of a copy of the index that knows these files by name, so that a diff has them.
+
+    What git would add to the repository for that goes to a scratch directory: nothing is written there.
+    """
+    places = (git.line("rev-parse", "--git-path", name) for name in ("index", "objects"))
+    own, objects = (git.directory / place for place in places)
     with tempfile.TemporaryDirectory(prefix="exptools-") as directory:
         copy = Path(directory, "index")
         if own.exists():
             shutil.copyfile(own, copy)
+        environ = {
+            "GIT_INDEX_FILE": str(copy),
+            "GIT_OBJECT_DIRECTORY": directory,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": _quoted(os.fspath(objects.resolve())),
+        }
         for begin in range(0, len(names), 100):  # a command line is finite
-            git("--literal-pathspecs", "add", "-N", "--", *names[begin : begin + 100], index=copy)
-        yield copy
+            git("--literal-pathspecs", "add", "-N", "--", *names[begin : begin + 100], environ=environ)
+        yield environ
+
+
+def _quoted(path: str) -> str:
+    """As git reads it in a list that colons divide."""
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _size(root: Path, name: str) -> int:
+    """Bytes of a file as it is now; of none 0."""
+    try:
+        return os.lstat(root / name).st_size
+    except OSError:
+        return 0
 
 
 def _tell_submodules(git: Git, found: Repository, hider: Hider, deadline: float) -> None:

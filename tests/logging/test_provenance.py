@@ -18,6 +18,8 @@ from conftest import Command, clean_environment
 from exptools import provenance, rundir
 from exptools.errors import LoggingError, RunDirError
 from exptools.logging import Logger, logger, logger_context
+from exptools.provenance.repository import describe
+from exptools.provenance.secrets import Hider
 from exptools.rundir import State, Status
 
 KEY = "Zx81qwertyKEY9876"  # what must be found nowhere
@@ -248,7 +250,6 @@ def test_what_is_too_big_for_the_patch_is_named_and_the_rest_applies(
 def described(directory: Path) -> dict[str, Any]:
     """What is told of the repository at a directory."""
     from exptools.provenance import repository as module
-    from exptools.provenance.secrets import Hider
 
     return module.describe(directory, Hider()).facts
 
@@ -307,7 +308,6 @@ def test_without_git_the_record_says_so(repository: Path, python: Command) -> No
 
 def test_a_git_that_takes_too_long_is_ended(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from exptools.provenance import repository as module
-    from exptools.provenance.secrets import Hider
 
     slow = repository.parent / "bin"
     slow.mkdir()
@@ -320,6 +320,89 @@ def test_a_git_that_takes_too_long_is_ended(repository: Path, monkeypatch: pytes
 
     assert told == {"directory": str(repository), "problem": "git took too long"}
     assert time.monotonic() - begun < 5
+
+
+def test_a_filter_that_takes_too_long_is_ended_with_git(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(repository, "config", "filter.slow.clean", "sleep 30; cat")
+    (repository / ".gitattributes").write_text("*.bin filter=slow\n")
+    (repository / "weights.bin").write_text("x")
+    monkeypatch.setattr("exptools.provenance.repository.TIME_LIMIT_S", 1.0)
+    git(repository, "-c", "filter.slow.clean=cat", "add", "-A")
+    git(repository, "-c", "filter.slow.clean=cat", "commit", "-qm", "weights")
+    (repository / "weights.bin").write_text("changed")
+    begin = time.monotonic()
+
+    found = describe(repository, Hider())
+
+    assert found.facts["problem"] == "git took too long"
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("answer", ["yes | head -c 200000", "head -c 200000 /dev/zero"])
+def test_a_git_that_answers_garbage_is_told(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\n{answer}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+
+    assert describe(repository, Hider()).facts == {
+        "directory": str(repository),
+        "problem": "what git answers is not the name of a directory",
+    }
+
+
+def test_nothing_is_written_into_the_repository_and_no_hook_is_run(repository: Path, tmp_path: Path) -> None:
+    hook = repository / ".git" / "hooks" / "post-index-change"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch '{tmp_path}/hook'\n")
+    hook.chmod(0o755)
+    (repository / "new.py").write_text("x = 1\n")
+    before = sorted((p, p.stat().st_mtime_ns) for p in repository.rglob("*"))
+
+    found = describe(repository, Hider())
+
+    assert b"+x = 1" in b"".join(found.patches.values())
+    assert sorted((p, p.stat().st_mtime_ns) for p in repository.rglob("*")) == before
+    assert not (tmp_path / "hook").exists()
+
+
+def test_variables_of_git_that_hooks_and_debuggers_set_change_nothing(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "app.py").write_text(APP + "\nx = 1\n")
+    expected = describe(repository, Hider())
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.setenv("GIT_DIFF_OPTS", "--unified=0")
+    monkeypatch.setenv("GIT_TRACE", "1")
+
+    assert describe(repository, Hider()) == expected
+    monkeypatch.setenv("PATH", str(repository))
+    assert describe(repository, Hider()).facts["problem"] == "git is not installed"
+
+
+def test_a_large_file_that_changed_does_not_take_the_patch_with_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exptools.provenance.repository.MAX_DIFFED_BYTES", 1000)
+    (repository / "a [b]*.bin").write_bytes(b"0")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "a file")
+    (repository / "a [b]*.bin").write_bytes(bytes(2000))
+    (repository / "app.py").write_text("x = 1\n")
+    (repository / "new.py").write_text("y = 1\n")
+
+    found = describe(repository, Hider())
+    (patch,) = found.patches.values()
+
+    assert b"+x = 1" in patch and b"+y = 1" in patch and b".bin" not in patch
+    assert found.facts["left_out"] == {"a [b]*.bin": "a file of 2,000 bytes"}
+    assert found.facts["dirty"] and found.facts["truncated"]
 
 
 def test_a_submodule_is_told_with_its_own_patch(repository: Path, tmp_path: Path) -> None:
@@ -759,14 +842,10 @@ def test_secrets_are_known_by_their_names(name: str, value: object, is_hidden: b
     ],
 )
 def test_secrets_are_known_by_their_shapes(text: str, expected: str) -> None:
-    from exptools.provenance.secrets import Hider
-
     assert Hider().text(text) == expected
 
 
 def test_words_of_a_command_line_are_hidden() -> None:
-    from exptools.provenance.secrets import Hider
-
     given = [
         "app.py",
         "--password",
@@ -783,7 +862,6 @@ def test_words_of_a_command_line_are_hidden() -> None:
 
 def test_long_texts_take_no_long_time() -> None:
     from exptools.provenance import patches
-    from exptools.provenance.secrets import Hider
 
     begun = time.monotonic()
     words = ("a", "password", "a=", "token ", "key=", "secret=1", "a-", "http://", "secret='", "key=,")
@@ -855,7 +933,6 @@ def test_a_secret_that_only_the_config_names_is_not_in_the_patch(repository: Pat
 
 def test_code_that_only_speaks_of_keys_stays_as_it_is() -> None:
     from exptools.provenance import patches
-    from exptools.provenance.secrets import Hider
 
     lines = [
         'key = "observation"',
