@@ -13,7 +13,6 @@ import fcntl
 import functools
 import json
 import os
-import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -263,7 +262,7 @@ def write_atomically(
 
 def temporary_name(name: str) -> str:
     """A hidden name for what is going to take the place of the file `name` beside it."""
-    return f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+    return f".{name}.{os.getpid()}.{os.urandom(4).hex()}"
 
 
 def sync(path: Path) -> None:

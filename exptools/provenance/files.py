@@ -11,6 +11,7 @@ from typing import Any
 
 from exptools import rundir
 from exptools.errors import RunDirError
+from exptools.provenance.secrets import Hider
 from exptools.rundir import State, Status
 from exptools.say import say
 
@@ -136,6 +137,6 @@ def ending(status: Status) -> Entry:
     return {
         "state": str(status.state),
         "exit_code": status.exit_code,
-        "error": status.error,
+        "error": None if status.error is None else Hider().text(status.error),
         "end": status.end,
     }

@@ -135,10 +135,28 @@ class Hider:
                 return {k: self._all(v) for k, v in value.items()}
             return {k: self.nested(v, str(k)) for k, v in value.items()}
         if isinstance(value, list | tuple):
-            return [self.nested(one, name) for one in value]
+            return self._listed(value, name)
         if value is not None and name and is_secret_name(name, value):
             return self._all(value)
         return self.text(value) if isinstance(value, str) else value
+
+    def _listed(self, values: Sequence[Any], name: str) -> list[Any]:
+        """Of a list, which may be a command line."""
+        hidden: list[Any] = []
+        before: Any = None
+        for value in values:
+            is_behind_option = (
+                isinstance(before, str)
+                and isinstance(value, str)
+                and re.fullmatch(r"--?[\w.-]+", before) is not None
+                and not value.startswith("-")
+            )
+            if is_behind_option and is_secret_name(before, value):
+                hidden.append(self._all(value))
+            else:
+                hidden.append(self.nested(value, name))
+            before = value
+        return hidden
 
     def nested_texts(self, value: Any) -> Any:
         """Nested mappings and lists whose names say nothing, such as what is installed: texts are cleaned."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -948,3 +949,81 @@ def test_code_that_only_speaks_of_keys_stays_as_it_is() -> None:
     patch = f"diff --git a/x.py b/x.py\n--- a/x.py\n+++ b/x.py\n@@ -0,0 +1,8 @@\n{body}".encode()
 
     assert patches.keep(patch, Hider()) == patches.Kept(patch, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "expected"),
+    [
+        ("a.py", f"PASSWORD = '{KEY}'", "PASSWORD = '<hidden>'"),
+        ("a.py", f'os.environ["WANDB_API_KEY"] = "{KEY}"', 'os.environ["WANDB_API_KEY"] = "<hidden>"'),
+        ("a.py", f"parser.add_argument('--api-key', default='{KEY}')", None),
+        ("a.py", f'wandb.login(key="{KEY}")', 'wandb.login(key="<hidden>")'),
+        ("a.py", f"SLACK_TOKEN = '{KEY}'", "SLACK_TOKEN = '<hidden>'"),
+        ("a.py", f'url = "https://h/x?access_token={KEY}"', None),
+        ("a.py", f"# password: {KEY}", "# password: <hidden>"),
+        ("a.py", f'cfg.password: str = f"""{KEY}"""', 'cfg.password: str = f"""<hidden>"""'),
+        ("a.py", f"password = (\n+    '{KEY}'\n+)", "password = (\n+    '<hidden>'\n+)"),
+        ("a.ipynb", f'    "api_key = \\"{KEY}\\"\\n",', '    "api_key = \\"<hidden>\\"\\n",'),
+        ("a.yaml", f"password: {KEY}  # of the data", "password: <hidden>  # of the data"),
+        ("a.yaml", f"password: P@{KEY}!", "password: <hidden>"),
+        ("a.yaml", f"wandb: {{api-key: {KEY}, x: 1}}", "wandb: {api-key: <hidden>, x: 1}"),
+        ("a.yaml", f"secret: >-\n+  {KEY}", "secret: >-\n+  <hidden>"),
+        ("a.json", f'  "token": "{KEY}",', '  "token": "<hidden>",'),
+        ("a.sh", f"python x.py --password {KEY} --lr 1", "python x.py --password <hidden> --lr 1"),
+        ("a.sh", f"python x.py api_key={KEY} lr=1", "python x.py api_key=<hidden> lr=1"),
+        ("Dockerfile", f"ENV API_KEY={KEY} X=1", "ENV API_KEY=<hidden> X=1"),
+        ("a.py", "secret = config2024.value", "secret = config2024.value"),
+        ("a.py", "password_hasher = BCrypt2048Rounds(12)", "password_hasher = BCrypt2048Rounds(12)"),
+        ("a.py", 'sort_key = "reward_observation_16"', 'sort_key = "reward_observation_16"'),
+        ("a.py", 'token = "resnet50x4_mlp256"', 'token = "resnet50x4_mlp256"'),
+        ("a.yaml", "password_length: 12", "password_length: 12"),
+        ("a.yaml", "password: ${oc.env:PASSWORD_2024}", "password: ${oc.env:PASSWORD_2024}"),
+    ],
+)
+def test_secrets_in_lines_of_a_patch(name: str, line: str, expected: str | None) -> None:
+    from exptools.provenance import patches
+
+    head = f"diff --git a/{name} b/{name}\n--- a/{name}\n+++ b/{name}\n@@ -0,0 +1,9 @@\n"
+
+    kept = patches.keep(f"{head}+{line}\n".encode(), Hider()).content.decode()
+
+    assert KEY not in kept
+    if expected is not None:
+        assert kept == f"{head}+{expected}\n"
+
+
+def test_a_secret_in_a_line_that_was_there_leaves_the_file_out() -> None:
+    from exptools.provenance import patches
+
+    patch = f"diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1,2 @@\n login(key='{KEY}')\n+x\n"
+
+    assert patches.keep(patch.encode(), Hider()) == patches.Kept(
+        b"", {"a.py": "it holds a secret that cannot be hidden in a patch"}
+    )
+
+
+def test_a_secret_behind_an_option_in_a_list_and_in_what_went_wrong_is_hidden(tmp_path: Path) -> None:
+    with (
+        contextlib.suppress(ValueError),
+        logger_context(tmp_path, 0, "x", {"cmd": ["serve", "--password", "a b", "--port", "80"]}),
+    ):
+        raise ValueError(f"login failed: password={KEY}")
+
+    (entry,) = entries(tmp_path / "run_0")
+
+    assert entry["config"]["cmd"] == ["serve", "--password", "<hidden>", "--port", "80"]
+    assert entry["error"] == "ValueError: login failed: password=<hidden>"
+
+
+def test_a_users_own_module_may_be_called_secrets(tmp_path: Path, python: Command) -> None:
+    (tmp_path / "secrets.py").write_text("MINE = 1\n")
+    (tmp_path / "app.py").write_text(
+        "import secrets\nfrom exptools.logging import logger_context, logger\n"
+        "with logger_context('logs', 0, 'x', snapshot_mode='last'):\n"
+        "    logger.log_scalar('a', secrets.MINE, 0)\n    logger.save_snapshot(0, {})\n"
+    )
+
+    done = python("app.py", cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "logs/run_0/progress.csv").exists()

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 import shutil
 import socket
 import time
@@ -159,7 +158,7 @@ def _working_on(name: str) -> Iterator[None]:
 
 def _hidden(verb: str, name: str) -> str:
     # The host comes last, since it may have dots.
-    return f".{verb}-{name.replace('.', '_')}.{os.getpid()}.{secrets.token_hex(4)}.{socket.gethostname()}"
+    return f".{verb}-{name.replace('.', '_')}.{os.getpid()}.{os.urandom(4).hex()}.{socket.gethostname()}"
 
 
 def _owner(name: str) -> tuple[str | None, tuple[int, str]]:
