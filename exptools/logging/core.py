@@ -457,7 +457,7 @@ class Core:
         else:
             at = self._at(step)
             spool.scalars.extend([(at, now, tag, value) for tag, value in values])
-        if spool.refuses or len(spool.scalars) > MOST_SCALARS or len(spool.elsewhere) > MOST_SCALARS:
+        if spool.refuses or spool.is_crowded:
             self._relieve(spool, f"scalars {', '.join(repr(tag) for tag, _ in values[:3])}")
 
     def _record(

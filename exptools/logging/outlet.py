@@ -70,6 +70,10 @@ class Outlet:
         self._waiting = []
         return self.writer.trouble
 
+    def takes_media(self, media: Media) -> bool:
+        """Whether the writer is given something rich."""
+        return not self.held and self._wants(media.tag)
+
     def dump(self, step: int) -> None:
         try:
             self.writer.dump(step)

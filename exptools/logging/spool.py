@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,9 +23,10 @@ FLUSH_S = 1.0
 # What may wait for the writers. Who logs more waits for them; if they do not come on, what is more is lost.
 MOST_SCALARS = 200_000
 MOST_SCALARS_OF_A_STUCK_DISK = 2_000_000
-MOST_TEXTS_OF_A_STUCK_DISK = 200_000
+MOST_TEXTS = 1_000_000
 PATIENCE_S = 10.0
 MEDIA_PATIENCE_S = 60.0  # encoding them takes time, too
+LIGHT_BYTES = 2**20  # of something rich that is encoded in no time
 
 ItemT = TypeVar("ItemT")
 
@@ -67,7 +70,7 @@ class Spool:
         self._keeps_last = keep_last
         self._last: dict[str, float] = {}
         self._media_bytes = 0
-        self._dropped = self._dropped_texts = self._dropped_media = 0
+        self._dropped = self._dropped_media = self._dropped_texts = 0
         self._stuck = False
         self._lost: str | None = None
         self._say_once = Once()
@@ -121,14 +124,6 @@ class Spool:
         self.media.append(media)
         self._media_bytes += media.value.nbytes  # about: two threads may count over each other
 
-    def add_text(self, text: Text) -> None:
-        """Add a text; where so many wait that the disk must hang, it is lost."""
-        if len(self.texts) < MOST_TEXTS_OF_A_STUCK_DISK:
-            self.texts.append(text)
-            return
-        self._dropped_texts += 1
-        self._say_once("what is logged cannot be written; from now on texts are LOST")
-
     def wait_for_room(self) -> None:
         """Wait until what was added is written, as long as there is hope."""
         if not self._stuck:
@@ -137,13 +132,30 @@ class Spool:
                 say(
                     f"what is logged could not be written for {PATIENCE_S:.0f} s; up to {most} wait in memory"
                 )
+        else:
+            for waiting in (self.scalars, self.elsewhere):
+                self._drop_behind(waiting, MOST_SCALARS_OF_A_STUCK_DISK)
+
+    def _drop_behind(self, waiting: list[Any], most: int) -> None:
+        if len(waiting) > most:
+            if not self._dropped:
+                say("what is logged cannot be written; from now on it is lost, until it can be again")
+            self._dropped += len(waiting) - most
+            del waiting[most:]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more scalars wait than the writers take at once: who logs them waits for room."""
+        return len(self.scalars) > MOST_SCALARS or len(self.elsewhere) > MOST_SCALARS
+
+    def add_text(self, text: Text) -> None:
+        """Add a text; never waits. What is more than MOST_TEXTS is lost, which is said."""
+        if len(self.texts) < MOST_TEXTS:
+            self.texts.append(text)
             return
-        for waiting in (self.scalars, self.elsewhere):
-            if len(waiting) > MOST_SCALARS_OF_A_STUCK_DISK:
-                if not self._dropped:
-                    say("what is logged cannot be written; from now on it is lost, until it can be again")
-                self._dropped += len(waiting) - MOST_SCALARS_OF_A_STUCK_DISK
-                del waiting[MOST_SCALARS_OF_A_STUCK_DISK:]
+        self._dropped_texts += 1
+        if self._dropped_texts == 1:
+            say(f"{MOST_TEXTS:,} texts wait to be written, the most that may; what is more is LOST")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -311,10 +323,11 @@ class Spool:
         """What is lost so far in one line, None if nothing is."""
         outlets = {**self._outlets, **self._outputs}.values()
         dropped = f"{self._dropped:,} scalars did not find room in memory" if self._dropped else None
-        texts = f"{self._dropped_texts:,} texts did not find room in memory" if self._dropped_texts else None
         media = f"{self._dropped_media:,} images and the like" if self._dropped_media else None
         media = media and f"{media} did not find room in memory"
-        lost = (self._lost, dropped, texts, media, *(outlet.lost() for outlet in outlets))
+        texts = f"{self._dropped_texts:,} texts" if self._dropped_texts else None
+        texts = texts and f"{texts} did not find room in memory"
+        lost = (self._lost, dropped, media, texts, *(outlet.lost() for outlet in outlets))
         return "; ".join(filter(None, lost)) or None
 
     def close(self) -> str | None:
@@ -352,17 +365,51 @@ class Spool:
         if not self._may_begin():
             return
         self._media_bytes = 0
+        media = taken(self.media)
+        n = next((i for i, m in enumerate(media) if m.value.nbytes > LIGHT_BYTES), len(media))
+        # Hyperparameters come before all: they begin the event file.
+        later = [m for m in media[n:] if m.value.kind != "hparams"]
+        self._hand_over_numbers([*media[:n], *(m for m in media[n:] if m.value.kind == "hparams")])
+        flushed = time.monotonic()
+        for one in later:
+            for _ in self._encoding(one, flushed):
+                self._hand_over_numbers()
+                flushed = time.monotonic()
+            for outlet in list(self._outlets.values()):
+                self._write(outlet, [one])
+        self._stuck = False
+
+    def _encoding(self, media: Media, flushed: float) -> Iterator[None]:
+        """Let a thread encode something rich; comes back each time when numbers have waited long enough.
+
+        A video takes a minute, and numbers must not wait for it.
+        """
+        wanted = {outlet.name for outlet in self._outlets.values() if outlet.takes_media(media)}
+        thread = threading.Thread(target=_encode, args=(media, wanted), name="exptools-encode", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends, or there are too many: the writers do it
+            return
+        while True:
+            thread.join(max(0.0, flushed + FLUSH_S - time.monotonic()))
+            if time.monotonic() >= flushed + FLUSH_S:
+                yield
+                flushed = time.monotonic()
+            if not thread.is_alive():
+                return
+
+    def _hand_over_numbers(self, media: Sequence[Media] = ()) -> None:
+        """Hand over scalars and texts, and these media behind them."""
         scalars = taken(self.scalars)
         if scalars and self._keeps_last:
             self._last.update((tag, value) for _, _, tag, value in scalars)
         texts = taken(self.texts)
-        records: list[Record] = [*rows(scalars), *(t for t in texts if t.output is None), *taken(self.media)]
+        records: list[Record] = [*rows(scalars), *(t for t in texts if t.output is None), *media]
         for outlet in list(self._outlets.values()):
             self._write(outlet, records)
         for filename, theirs in self._elsewhere([t for t in texts if t.output is not None]).items():
             if filename in self._outputs:
                 self._write(self._outputs[filename], theirs)
-        self._stuck = False
 
     def _elsewhere(self, texts: Sequence[Text]) -> dict[str, list[Record]]:
         """What is for additional outputs alone, by their names."""
@@ -409,6 +456,15 @@ class Spool:
         if self._stop_on_failure and self.failure is None:
             self.failure = f"the run is stopped, as it was asked for: {failure}"
             self.refuses = True
+
+
+def _encode(media: Media, wanted: Collection[str]) -> None:
+    """Let a rich value make what writers will ask it for, and keep it; errors come again when they ask."""
+    with contextlib.suppress(Exception):
+        if "tensorboard" in wanted:
+            media.value.summaries(media.tag)
+        if "media" in wanted:
+            media.value.files()
 
 
 def taken(items: list[ItemT]) -> list[ItemT]:

@@ -485,3 +485,50 @@ def test_after_kill_9_every_file_is_whole_and_the_next_attempt_goes_on(tmp_path:
 def test_a_writer_made_by_hand_needs_a_directory(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         MediaWriter(tmp_path / "none")
+
+
+def test_numbers_are_flushed_while_a_video_is_encoded(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (80, 256, 256, 3), np.uint8)
+    with Logger(tmp_path) as mine:
+        mine.log_scalar("x", 0.0, 0)
+        mine.flush()
+        mine.log_gif("video", frames, 0)
+        time.sleep(1.2)  # it is being encoded
+        mine.log_scalar("x", 1.0, 1)
+        mine.log_text("still here")
+        time.sleep(1.5)
+
+        assert index(tmp_path) == []
+        assert (tmp_path / "progress.csv").read_text().splitlines()[-1].endswith(",1.0")
+        assert "still here" in (tmp_path / "debug.log").read_text()
+    assert [entry["frames"] for entry in index(tmp_path)] == [80]
+    assert images_shown(tmp_path) == {"video": [0]}
+
+
+def test_media_keep_their_order_though_large_ones_are_encoded_apart(tmp_path: Path) -> None:
+    sides = [4, 800, 4, 800, 4]
+    with Logger(tmp_path) as mine:
+        for step, side in enumerate(sides):
+            mine.log_image("x", np.zeros((side, side, 3), np.uint8), step)
+        mine.log_hparams({"lr": 1})
+
+    assert [e["height"] for e in index(tmp_path) if e["kind"] == "image"] == sides
+    assert images_shown(tmp_path)["x"] == [0, 1, 2, 3, 4]
+
+
+def test_many_of_one_step_take_no_longer_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    exists = MediaWriter._exists
+
+    def counting(self: MediaWriter, name: str) -> bool:
+        nonlocal asked
+        asked += 1
+        return exists(self, name)
+
+    monkeypatch.setattr(MediaWriter, "_exists", counting)
+    with Logger(tmp_path) as mine:
+        for _ in range(200):
+            mine.log_image("x", GRAY)
+
+    assert asked <= 201  # one of projector_config.pbtxt
+    assert files(tmp_path) == listed(tmp_path) and len(files(tmp_path)) == 200

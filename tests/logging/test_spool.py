@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exptools.formats.rows import Row
+from exptools.logging import Logger
 from exptools.logging.spool import Spool, taken
-from exptools.logging.writers.base import Record, Writer
+from exptools.logging.writers.base import Record, Text, Writer
 
 
 class Memory(Writer):
@@ -139,3 +141,37 @@ def test_what_is_added_while_the_rest_is_taken_stays() -> None:
     items = Busy([1, 2])
 
     assert (taken(items), list(items)) == ([1, 2], [99])
+
+
+def test_texts_that_wait_for_a_disk_that_hangs_are_bounded(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr("exptools.logging.spool.MOST_TEXTS", 10)
+    spool = Spool({"memory": memory})
+    memory.may_write.clear()
+    add(spool, 0)
+    threading.Thread(target=spool.flush).start()
+    time.sleep(0.2)
+    for i in range(15):
+        spool.add_text(Text(str(i)))
+    memory.may_write.set()
+
+    assert spool.close() == "5 texts did not find room in memory"
+    assert memory.records == [row(0), *(Text(str(i)) for i in range(10))]
+    assert capsys.readouterr().err == (
+        "exptools: 10 texts wait to be written, the most that may; what is more is LOST\n"
+    )
+
+
+def test_who_logs_into_an_additional_output_faster_than_it_is_written_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exptools.logging.spool.MOST_SCALARS", 100)
+    most = 0
+    with Logger(tmp_path) as mine, mine.additional_scalar_output("more.csv"):
+        for step in range(2000):
+            mine.log_scalar("x", 1.0, step, filename="more.csv")
+            most = max(most, len(mine._spool.elsewhere))  # type: ignore[union-attr]
+
+    assert most <= 101
+    assert len((tmp_path / "more.csv").read_text().splitlines()) == 2001

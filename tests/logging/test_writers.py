@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 import subprocess
 import sys
 import threading
@@ -357,28 +356,3 @@ def test_a_long_tag_is_broken_and_not_cut_off(capsys: Any) -> None:
         == 20
     )
     assert max(map(len, shown.splitlines())) <= 100
-
-
-def test_texts_and_further_outputs_are_bounded_where_the_disk_hangs(
-    tmp_path: Path, monkeypatch: Any, capsys: Any
-) -> None:
-    monkeypatch.setattr("exptools.logging.spool.PATIENCE_S", 0.2)
-    monkeypatch.setattr("exptools.logging.spool.MOST_SCALARS_OF_A_STUCK_DISK", 300)
-    monkeypatch.setattr("exptools.logging.spool.MOST_TEXTS_OF_A_STUCK_DISK", 50)
-    monkeypatch.setattr("exptools.logging.core.MOST_SCALARS", 100)
-    mine, writer = Logger(), Hangs()
-    mine.attach({"mine": writer}, run_dir=tmp_path)
-    mine.add_scalar_output("more.csv")
-    mine.log_scalar("x", 0.0, 0)
-    for step in range(1000):
-        mine.log_scalar("x", step, step, filename="more.csv")
-        mine.log_text(f"at {step}")
-    writer.goes_on.set()
-    mine.flush()
-    lost = mine.detach("the test has ended")
-
-    assert lost is not None
-    scalars, texts = map(int, re.findall(r"(\d+) (?:scalars|texts) did not find room in memory", lost))
-    assert 590 <= scalars <= 700
-    assert 890 <= texts <= 950
-    assert "from now on texts are LOST" in capsys.readouterr().err

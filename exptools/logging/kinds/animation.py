@@ -69,6 +69,7 @@ class Animation:
             return np.rint(frames[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
         return frames
 
+    @functools.cached_property
     def _mp4(self) -> bytes:
         """H.264 with an even number of rows and columns, as players want it: the last ones are doubled."""
         import imageio_ffmpeg
@@ -97,7 +98,7 @@ class Animation:
 
     def files(self) -> dict[str, bytes]:
         """The animation."""
-        return {".gif": self._gif} if self.format == "gif" else {".mp4": self._mp4()}
+        return {".gif": self._gif} if self.format == "gif" else {".mp4": self._mp4}
 
     def facts(self) -> dict[str, Any]:
         """How many frames of which size, and how long each is shown."""

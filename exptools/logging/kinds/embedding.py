@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,10 @@ class Embedding:
 
     def files(self) -> dict[str, bytes]:
         """The points, their labels and their images, as the Projector reads them."""
+        return self._files
+
+    @functools.cached_property
+    def _files(self) -> dict[str, bytes]:
         found = {POINTS: b"".join("\t".join(row.astype(str)).encode() + b"\n" for row in self.data)}
         if self.labels:
             found[LABELS] = _table(self.labels).encode(errors="backslashreplace")

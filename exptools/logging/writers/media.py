@@ -43,6 +43,7 @@ class MediaWriter(Writer):
         self._earlier: int | None = None  # bytes of the index of earlier attempts
         self._waiting: collections.deque[Media] = collections.deque()
         self._embeddings: list[dict[str, Any]] = []
+        self._newest: dict[str, tuple[int, int]] = {}  # of names without steps: step, which one of it
         self._lost = 0
         self._say_once = Once()
 
@@ -72,6 +73,7 @@ class MediaWriter(Writer):
         """Keep what there was at the snapshot, or what is before the step: lines and their files."""
         names: set[str] = set()
         self._embeddings = []
+        self._newest = {}
         for line, is_kept in judged_lines(self._index_path, cut, self._earlier, _step):
             entry = _entry(line) if is_kept else {}
             names.update(entry.get("files", ()))
@@ -131,7 +133,8 @@ class MediaWriter(Writer):
         for directory in (rundir.MEDIA, home):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(directory, dir_fd=self._directory)
-        stem = self._free_stem(home, str(media.step), list(contents))
+        nth = self._free(home, media.step, list(contents))
+        stem = _stem(media.step, nth)
         names: list[str] = []
         try:
             for suffix, content in contents.items():
@@ -142,14 +145,16 @@ class MediaWriter(Writer):
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=self._directory)
             raise
+        self._newest[f"{home}{min(contents)}"] = (media.step, nth)
         return names
 
-    def _free_stem(self, home: str, step: str, suffixes: list[str]) -> str:
-        n, stem = 1, step
-        while any(self._exists(f"{home}/{stem}{suffix}") for suffix in suffixes):
+    def _free(self, home: str, step: int, suffixes: list[str]) -> int:
+        """The which one of its step may have these names, from 1 on."""
+        newest, n = self._newest.get(f"{home}{min(suffixes)}", (step, 0))
+        n = n + 1 if newest == step else 1
+        while any(self._exists(f"{home}/{_stem(step, n)}{suffix}") for suffix in suffixes):
             n += 1
-            stem = f"{step}-{n}"
-        return stem
+        return n
 
     def _exists(self, name: str) -> bool:
         try:
@@ -215,6 +220,10 @@ def safe(tag: str) -> str:
     """A tag as the name of a directory; two tags may have the same one."""
     name = re.sub(r"[^\w+=@()\[\], .-]", "_", tag)[:_LONGEST].encode()[:200].decode(errors="ignore")
     return name.strip(". ") or "_"
+
+
+def _stem(step: int, nth: int) -> str:
+    return str(step) if nth == 1 else f"{step}-{nth}"
 
 
 def _entry(line: bytes) -> dict[str, Any]:
