@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from exptools import rundir
@@ -111,8 +112,8 @@ def find(code: Path) -> Facts:
 def _is_outdated(facts: Facts) -> bool:
     """Whether this process has imported code that was written after the repositories were looked at."""
     within = tuple(f"{root}{os.sep}" for root in facts.roots)
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
+    for module in list(sys.modules.values()):  # an attribute of a lazy one would import it
+        path = vars(module).get("__file__") if isinstance(module, ModuleType) else None
         if not isinstance(path, str) or _is_of_the_environment(path):
             continue
         if os.path.realpath(path).startswith(within):

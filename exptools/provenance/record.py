@@ -79,6 +79,8 @@ class Record:
         self._hider = Hider()
         self._entries: list[Entry] = []
         self._devices: list[machine.Device] = []
+        self._patches: dict[str, bytes] = {}
+        self._pool: Path | None = None
         self._entry: Entry = {"attempt": life.attempt, "start": life.start}
         self._directory = os.open(life.run_dir, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         life.is_recorded = True
@@ -96,6 +98,7 @@ class Record:
             self._tell_config()
             self._write()  # git may take long, and the run may be killed meanwhile
             self._tell_facts(facts.find(self._asked.code))
+            self._keep_patches()
             self._write()
         except Exception as error:
             say(f"{self._run_dir}: {rundir.PROVENANCE} is not complete ({one_line(error)})")
@@ -128,7 +131,7 @@ class Record:
             kept[again.name] = again.content
             if again.name != name:
                 plain = _renamed(plain, name, again)
-        files.keep_patches(self._directory, kept, found.pool)
+        self._patches, self._pool = kept, found.pool
         plain = self._hider.nested_texts(plain)
         gpus = plain.pop("gpus", {})
         self._entry.update(plain)
@@ -172,6 +175,7 @@ class Record:
             self._tell_config()
             self._entry.update(self._hider.nested_texts(files.ending(status)))
             self._tell_late_facts()
+            self._keep_patches()
             self._write()
         finally:
             os.close(self._directory)
@@ -190,6 +194,13 @@ class Record:
             self._entry["environment_at_end"] = changed
             if self._devices:
                 self._entry["gpus"] = machine.visible(self._devices, os.environ)
+
+    def _keep_patches(self) -> None:
+        """Write those that are not there yet: a disk that was full at first may have room at the end."""
+        try:
+            files.keep_patches(self._directory, self._patches, self._pool)
+        except OSError as error:
+            say(f"{self._run_dir}: the patch of the code is not written ({error.strerror})")
 
     def _write(self) -> None:
         try:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Command, clean_environment
+from rust import until
 
 from exptools import provenance, rundir
 from exptools.errors import LoggingError, RunDirError
@@ -1027,3 +1031,48 @@ def test_a_users_own_module_may_be_called_secrets(tmp_path: Path, python: Comman
 
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "logs/run_0/progress.csv").exists()
+
+
+def test_a_disk_that_was_full_at_the_beginning_has_all_at_the_end(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from exptools.provenance import facts
+
+    (repository / "app.py").write_text("x = 1\n")
+    monkeypatch.setattr(facts, "code_of", lambda function: repository)
+    is_full = threading.Event()
+    is_full.set()
+    write = rundir.write_atomically
+
+    def failing(path: Any, *args: Any, **kwargs: Any) -> None:
+        if is_full.is_set() and "provenance" in str(path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, *args, **kwargs)
+
+    monkeypatch.setattr(rundir, "write_atomically", failing)
+    with logger_context(tmp_path, 0, "x"):
+        until(lambda: not any(t.name == "exptools-provenance" for t in threading.enumerate()))
+        is_full.clear()
+
+    (entry,) = entries(tmp_path / "run_0")
+    assert entry["state"] == "COMPLETED"
+    assert b"+x = 1" in (tmp_path / "run_0" / entry["repository"]["patch"]).read_bytes()
+
+
+def test_modules_that_import_lazily_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from exptools.provenance import facts
+
+    class Lazy(types.ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "__file__":
+                raise ImportError("a library that is not installed")
+            return super().__getattribute__(name)
+
+    monkeypatch.setitem(sys.modules, "lazy", Lazy("lazy"))
+    with logger_context(tmp_path, 0, "x"):
+        pass
+    with logger_context(tmp_path, 1, "x"):
+        pass
+
+    assert facts._found
+    assert all("packages" in entries(tmp_path / f"run_{i}")[0] for i in range(2))
