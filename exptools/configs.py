@@ -228,13 +228,18 @@ def register() -> None:
         return
     store.store(group="hydra/launcher", name="exptools", node=LauncherConf, provider="exptools")
     store.store(group="hydra/sweeper", name="exptools", node=SweeperConf, provider="exptools")
+    # As a group of Hydra it is merged before the configs of the user, wherever `exptools` stands among them.
+    callbacks = {"exptools": dataclasses.asdict(LoggerConf())}
+    store.store(group="hydra/callbacks", name="exptools", node=callbacks, provider="exptools")
+    groups = ("launcher", "sweeper", "callbacks")
     store.store(
         name="exptools",
         package="_global_",
         provider="exptools",
         node={
-            "defaults": [{"override /hydra/launcher": "exptools"}, {"override /hydra/sweeper": "exptools"}],
-            "hydra": {"callbacks": {"exptools": dataclasses.asdict(LoggerConf())}},
+            "defaults": [{f"override /hydra/{group}": "exptools"} for group in groups],
+            # Again, for an application that has chosen callbacks of its own.
+            "hydra": {"callbacks": {"exptools": {"_target_": CALLBACK_TARGET}}},
         },
     )
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
@@ -16,6 +17,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+import yaml
 from conftest import Command, clean_environment, read_progress
 from runs import shown_by_tensorboard, status
 
@@ -482,6 +484,39 @@ def test_a_setting_that_one_job_of_a_sweep_has_wrong_is_said_in_its_status(
     assert [status(tmp_path / "out" / job)["state"] for job in "01"] == ["COMPLETED", "FAILED"]
     assert status(tmp_path / "out" / "1")["error"] == why
     assert f"FAILED: {why}" in done.stdout + done.stderr
+
+
+SETTINGS_IN_THE_CONFIG = """
+defaults: {defaults}
+x: 1
+hydra:
+  launcher: {{retries: 1}}
+  callbacks: {{exptools: {{snapshot: {{gap: 7}}, writers: [csv, jsonl]}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    ["[_self_, exptools]", "[exptools, _self_]", "[exptools, _self_, {override hydra/callbacks: mine}]"],
+)
+def test_settings_in_the_application_s_config_hold_wherever_the_default_stands(
+    tmp_path: Path, python: Command, defaults: str
+) -> None:
+    app = re.sub(r"ConfigStore.instance.*\n", "", APP.format(end="pass"))
+    (tmp_path / "app.py").write_text(app.replace("config_name", "config_path='.', config_name"))
+    (tmp_path / "app.yaml").write_text(SETTINGS_IN_THE_CONFIG.format(defaults=defaults))
+    (tmp_path / "hydra" / "callbacks").mkdir(parents=True)
+    mine = "mine: {_target_: hydra.experimental.callback.Callback}\n"
+    (tmp_path / "hydra" / "callbacks" / "mine.yaml").write_text(mine)
+
+    done = python("app.py", "hydra.run.dir=out")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "progress.jsonl").exists()
+    assert not list((tmp_path / "out").glob("events.out.*"))
+    recorded = yaml.safe_load((tmp_path / "out" / ".hydra" / "hydra.yaml").read_text())["hydra"]
+    assert recorded["callbacks"]["exptools"]["snapshot"]["gap"] == 7
+    assert recorded["launcher"]["retries"] == 1
 
 
 def test_an_app_without_the_line_behaves_as_before(tmp_path: Path, python: Command) -> None:

@@ -57,7 +57,7 @@ def _fitting(given: Array, lead: str) -> str:
     if not lead and given.ndim == 4:
         return ". Several images go to log_images"
     fits = [axes for axes in layouts if _channels_last(given, axes, given.ndim - len(lead)) is not None]
-    return f". Give dataformats='{lead}{fits[0]}'" if len(fits) == 1 else ""
+    return f". It fits dataformats='{lead}{fits[0]}'" if len(fits) == 1 else ""
 
 
 def _allowed(lead: str) -> str:
