@@ -139,7 +139,8 @@ class Core:
         """Record Average, Std, Median, Min, Max and Len of a batch as six scalars `tag/Average`, ....
 
         Args:
-            data: numbers of any shape. NaN are left out of the statistics; Len counts the others.
+            data: numbers of any shape. NaN and what is masked are left out of the statistics; Len counts
+                the others.
             step and the others: as in log_scalar.
 
         An empty batch (or one of NaN alone) records Len 0 and NaN for the rest.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
 import reprlib
@@ -40,6 +41,8 @@ def _single(tag: str, data: Any) -> Any:
         raise LoggingError(
             f"scalar {tag!r} must be one number, not an array of shape {shape}; log_scalar_batch takes many"
         )
+    if type(data).__module__.startswith("numpy.ma") and data.mask.all():
+        return math.nan  # such as the mean of nothing; item() gives a number that nobody measured
     item = getattr(data, "item", None)
     number = item() if callable(item) else data
     if number is None or isinstance(number, str | bytes | bytearray | complex):

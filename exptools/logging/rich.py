@@ -36,7 +36,8 @@ class RichKinds(Core):
         """Record how numbers are distributed.
 
         Args:
-            data: numbers of any shape and dtype. NaN and infinities are not counted in a bin, but told of.
+            data: numbers of any shape and dtype. NaN, what is masked, and infinities are not counted in a
+                bin, but told of.
             bins: how many of equal width between the least and the greatest number, 1 to 10,000; or their
                 edges, float64, growing.
 
@@ -135,7 +136,7 @@ class RichKinds(Core):
         Args:
             data: (T, H, W, C), by dataformats "TCHW" (T, C, H, W), by "THW" (T, H, W); T from 1 on, the rest
                 as in log_image. What is transparent is shown over white.
-            duration: seconds that each frame is shown; GIF knows hundredths, from 0.02 on.
+            duration: seconds that each frame is shown; GIF knows hundredths, from 0.02 to 655.35.
 
         TensorBoard: Images. media/: a GIF.
         """
@@ -169,7 +170,7 @@ class RichKinds(Core):
         from exptools.logging.kinds.animation import Animation
 
         def make() -> Value:
-            frame_s = 1 / fps if isinstance(fps, int | float) and fps > 0 else fps
+            frame_s = 1 / fps if isinstance(fps, SupportsFloat) and fps > 0 else fps
             return Animation.of(tag, data, frame_s, dataformats, format)
 
         self._record(tag, "gif", make, step, with_prefix, exclude)

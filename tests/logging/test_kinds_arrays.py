@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -215,8 +217,32 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         {},
         "gif 'x' has shape (1, 1, 4, 6, 3), dataformats='THWC'; allowed: (T, H",
     ),
-    ("log_gif", (IMAGE[None], 0, 0), {}, "gif 'x': a frame must be shown for some seconds, not 0"),
-    ("log_video", (IMAGE[None], 0, 0), {}, "gif 'x': a frame must be shown for some seconds, not 0"),
+    (
+        "log_gif",
+        (IMAGE[None], 0, 0),
+        {},
+        "gif 'x': a frame must be shown for some seconds, at most 655.35, not 0",
+    ),
+    (
+        "log_gif",
+        (IMAGE[None], 0, 1000),
+        {},
+        "gif 'x': a frame must be shown for some seconds, at most 655.35, not 1000",
+    ),
+    (
+        "log_gif",
+        (np.zeros((1, 1, 65536), np.uint8),),
+        {"dataformats": "THW"},
+        "gif 'x' has frames of 1 x 65536 pixels; allowed: 65,535 a side",
+    ),
+    ("log_pointcloud", ([[1e300, 0, 0]],), {}, "mesh 'x': points must be finite, and not beyond 3.4e+38"),
+    ("log_embedding", ([[1e300]],), {}, "embedding 'x' must be finite, and not beyond 3.4e+38"),
+    (
+        "log_video",
+        (IMAGE[None], 0, 0),
+        {},
+        "gif 'x': a frame must be shown for some seconds, at most 655.35, not 0",
+    ),
     ("log_video", (IMAGE[None],), {"format": "avi"}, "video 'x': format must be one of gif, mp4, not 'avi'"),
     (
         "log_audio",
@@ -254,7 +280,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         "figure 'x' must be a matplotlib Figure or a plotly one, not 3; of an Axes give `.figure`",
     ),
     ("log_mesh", ([1, 2, 3],), {}, "mesh 'x': vertices has shape (3,); allowed: (V, 3): x, y and z"),
-    ("log_mesh", ([[1, 2, np.nan]],), {}, "mesh 'x': vertices must be finite"),
+    ("log_mesh", ([[1, 2, np.nan]],), {}, "mesh 'x': vertices must be finite, and not beyond 3.4e+38"),
     (
         "log_mesh",
         (TRIANGLE, [[0, 1]]),
@@ -287,7 +313,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
         {},
         "embedding 'x' has shape (2,); allowed: (N, D): N points in D dimensions",
     ),
-    ("log_embedding", ([[np.inf]],), {}, "embedding 'x' must be finite"),
+    ("log_embedding", ([[np.inf]],), {}, "embedding 'x' must be finite, and not beyond 3.4e+38"),
     (
         "log_embedding",
         ([[1]], 0, ["a", "b"]),
@@ -433,3 +459,37 @@ def test_what_is_wrong_does_not_change_the_step() -> None:
         logger.log_scalar("x", 2.0)
 
     assert records.scalars("x") == [(3, 1.0), (3, 2.0)]
+
+
+def test_what_is_masked_is_no_number(tmp_path: Path) -> None:
+    masked = np.ma.masked_array([1, 3, 10**9], mask=[False, False, True])
+    with Logger(tmp_path) as mine:
+        mine.log_histogram("h", masked, 0, bins=np.int64(2))
+        mine.log_scalars({"all": np.ma.masked, "one": masked[2:], "two": masked[:1]}, 0)
+        mine.log_scalar_batch("batch", masked, 1)
+        with pytest.raises(LoggingError, match="has values of dtype float64 from nan to nan"):
+            mine.log_image("x", np.ma.masked_array(np.zeros((2, 2)), mask=True))
+
+    [entry] = [json.loads(line) for line in (tmp_path / "media.jsonl").read_text().splitlines()]
+    assert (entry["edges"], entry["counts"], entry["nan"]) == ([1, 2, 3], [1, 1], 1)
+    rows = (tmp_path / "progress.csv").read_text().splitlines()
+    assert rows[1].split(",")[2:5] == ["nan", "nan", "1.0"]
+    assert rows[2].split(",")[5:] == ["2.0", "1.0", "2.0", "3.0", "1.0", "2.0"]
+
+
+def test_an_array_that_cannot_be_read_is_no_batch(tmp_path: Path) -> None:
+    class Deleted:
+        def __array__(self, *given: Any, **named: Any) -> Any:
+            raise RuntimeError("its buffer was deleted")
+
+    with Logger(tmp_path) as mine, pytest.raises(LoggingError, match="batch 'x' must be numbers: its buffer"):
+        mine.log_scalar_batch("x", Deleted())
+
+
+def test_numpys_numbers_are_durations_and_rates(tmp_path: Path) -> None:
+    with Logger(tmp_path) as mine:
+        mine.log_gif("x", IMAGE[None], 0, np.float32(0.5))
+        mine.log_video("x", IMAGE[None], 1, np.int64(4))
+
+    lines = (tmp_path / "media.jsonl").read_text().splitlines()
+    assert [json.loads(line)["frame_s"] for line in lines] == [0.5, 0.25]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,9 @@ from exptools.logging.kinds.libraries import require
 from exptools.logging.kinds.pixels import as_uint8, pixels
 
 FORMATS = ("gif", "mp4")
+# What GIF has room for (https://www.w3.org/Graphics/GIF/spec-gif89a.txt).
+MOST_PIXELS = 2**16 - 1  # a side
+MOST_FRAME_S = 655.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +39,20 @@ class Animation:
         what = f"gif {tag!r}" if format == "gif" else f"video {tag!r}"
         if format not in FORMATS:
             raise LoggingError(f"{what}: format must be one of {', '.join(FORMATS)}, not {format!r}")
-        if not isinstance(frame_s, int | float) or not 0 < frame_s < math.inf:
-            raise LoggingError(f"{what}: a frame must be shown for some seconds, not {frame_s!r}")
+        if not isinstance(frame_s, int | float | np.number) or not 0 < frame_s <= MOST_FRAME_S:
+            raise LoggingError(
+                f"{what}: a frame must be shown for some seconds, at most {MOST_FRAME_S}, not {frame_s!r}"
+            )
         require("an animation", "PIL", "pillow")
         if format == "mp4":
             require("log_video with format='mp4'", "imageio_ffmpeg", "imageio-ffmpeg")
-        return cls(pixels(what, data, dataformats, "T"), float(frame_s), format)
+        frames = pixels(what, data, dataformats, "T")
+        if max(frames.shape[1:3]) > MOST_PIXELS:
+            height, width = frames.shape[1:3]
+            raise LoggingError(
+                f"{what} has frames of {height} x {width} pixels; allowed: {MOST_PIXELS:,} a side"
+            )
+        return cls(frames, float(frame_s), format)
 
     @property
     def nbytes(self) -> int:

@@ -23,7 +23,7 @@ def copied(what: str, data: Any) -> Array:
         LoggingError: it does not consist of numbers.
     """
     try:
-        array = np.asarray(_on_the_host(data))
+        array = np.asarray(unmasked(_on_the_host(data)))
         if array.dtype.kind == "V" and array.dtype.names is None:  # bfloat16 and float8 of jax
             array = array.astype(np.float32)
     except Exception as error:  # whatever the library of the array raises
@@ -31,6 +31,22 @@ def copied(what: str, data: Any) -> Array:
     if array.dtype.kind not in "biuf":
         raise LoggingError(f"{what} must be an array of numbers, not {_short(data)} (dtype {array.dtype})")
     return np.array(array, order="C")
+
+
+def unmasked(data: Any) -> Any:
+    """`data`, with NaN for what is masked: numpy's arrays hold some number there, which nobody measured."""
+    if not isinstance(data, np.ma.MaskedArray) or not np.ma.is_masked(data):
+        return data
+    return np.ma.filled(data if data.dtype.kind == "f" else data.astype(np.float64), np.nan)
+
+
+def as_float32(what: str, array: Array) -> Array:
+    """`array` as float32. Raises LoggingError: a number is NaN, infinite, or too large for it."""
+    with np.errstate(over="ignore"):
+        narrow: Array = array.astype(np.float32)
+    if not np.isfinite(narrow).all():
+        raise LoggingError(f"{what} must be finite, and not beyond {np.finfo(np.float32).max:.2g}")
+    return narrow
 
 
 def _on_the_host(data: Any) -> Any:

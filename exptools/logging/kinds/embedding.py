@@ -14,7 +14,7 @@ from exptools.errors import LoggingError
 from exptools.formats import summaries
 from exptools.formats.projector import LABELS, POINTS, SPRITE
 from exptools.logging.kinds import png
-from exptools.logging.kinds.arrays import Array, copied, of_shape
+from exptools.logging.kinds.arrays import Array, as_float32, copied, of_shape
 from exptools.logging.kinds.pixels import as_uint8, pixels
 
 MOST_SPRITE_PIXELS = 8192  # a side of the image that has all images, as the Projector allows
@@ -34,8 +34,7 @@ class Embedding:
         """Of what a user gave. Raises LoggingError: a wrong shape or range, or not one label a point."""
         what = f"embedding {tag!r}"
         points = of_shape(what, copied(what, data), "(N, D): N points in D dimensions", (None, None))
-        if not np.isfinite(points).all():
-            raise LoggingError(f"{what} must be finite")
+        points = as_float32(what, points)
         columns = _columns(what, labels, len(points))
         sprites = None
         if images is not None:
@@ -51,7 +50,7 @@ class Embedding:
                     f"sprite of {side} pixels a side; allowed: {MOST_SPRITE_PIXELS}. Give smaller images or "
                     "fewer points"
                 )
-        return cls(points.astype(np.float32), columns, sprites)
+        return cls(points, columns, sprites)
 
     @property
     def nbytes(self) -> int:

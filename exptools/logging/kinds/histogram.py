@@ -81,9 +81,9 @@ class Histogram:
 
 
 def _bins(tag: str, bins: Any) -> int | Array:
-    if isinstance(bins, int) and not isinstance(bins, bool):
+    if isinstance(bins, int | np.integer) and not isinstance(bins, bool):
         if 1 <= bins <= MOST_BINS:
-            return bins
+            return int(bins)
         raise LoggingError(f"histogram {tag!r}: bins must be 1 to {MOST_BINS:,}, or edges, not {bins}")
     edges = copied(f"the bins of histogram {tag!r}", bins).astype(np.float64)
     if edges.ndim != 1 or not 2 <= edges.size <= MOST_BINS + 1 or not (np.diff(edges) > 0).all():

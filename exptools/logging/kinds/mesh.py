@@ -9,7 +9,7 @@ import numpy as np
 
 from exptools.errors import LoggingError
 from exptools.formats import summaries
-from exptools.logging.kinds.arrays import Array, copied, of_shape, within
+from exptools.logging.kinds.arrays import Array, as_float32, copied, of_shape, within
 from exptools.logging.kinds.pixels import as_uint8
 
 
@@ -31,11 +31,10 @@ class Mesh:
         what = f"mesh {tag!r}"
         points = copied(f"{what}: {name}", vertices)
         of_shape(f"{what}: {name}", points, "(V, 3): x, y and z", (None, 3))
-        if not np.isfinite(points).all():
-            raise LoggingError(f"{what}: {name} must be finite")
+        points = as_float32(f"{what}: {name}", points)
         triangles = None if faces is None else _faces(f"{what}: faces", faces, len(points))
         paint = None if colors is None else _colors(f"{what}: colors", colors, len(points))
-        return cls(points.astype(np.float32), triangles, paint)
+        return cls(points, triangles, paint)
 
     @property
     def nbytes(self) -> int:
