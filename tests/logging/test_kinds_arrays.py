@@ -474,7 +474,7 @@ def test_what_is_masked_is_no_number(tmp_path: Path) -> None:
     assert (entry["edges"], entry["counts"], entry["nan"]) == ([1, 2, 3], [1, 1], 1)
     rows = (tmp_path / "progress.csv").read_text().splitlines()
     assert rows[1].split(",")[2:5] == ["nan", "nan", "1.0"]
-    assert rows[2].split(",")[5:] == ["2.0", "1.0", "2.0", "3.0", "1.0", "2.0"]
+    assert rows[2].split(",")[5:] == ["2.0", "1.0", "2.0", "1.0", "3.0", "2.0"]
 
 
 def test_an_array_that_cannot_be_read_is_no_batch(tmp_path: Path) -> None:
