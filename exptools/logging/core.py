@@ -15,7 +15,7 @@ from exptools import lifecycle, rundir, words
 from exptools.errors import LoggingError
 from exptools.logging.numbered import Numbered
 from exptools.logging.numbers import as_float64, as_step, batch_statistics
-from exptools.logging.prefixes import KINDS, Here, Place
+from exptools.logging.prefixes import KINDS, Frame, Place, prefixed
 from exptools.logging.spool import MOST_SCALARS, Spool
 from exptools.logging.writers.base import Media, Text, Value, Writer
 from exptools.say import say, say_once
@@ -230,7 +230,7 @@ class Core:
 
         kinds: of which it holds (text, scalar, histogram, image, ...); without any, of all.
         """
-        with self._place.within(self._here().pushed(prefix, _known(kinds))):
+        with self._place.within(prefixed(prefix, _known(kinds))):
             yield
 
     def push_prefix(self, prefix: str, *kinds: str) -> None:
@@ -261,7 +261,7 @@ class Core:
     @contextlib.contextmanager
     def step(self, step: int) -> Iterator[None]:
         """Let `step` be used inside the block where none is given, in this thread or task alone."""
-        with self._place.within(self._here().at(as_step(step))):
+        with self._place.within(Frame(step=as_step(step))):
             yield
 
     def dump(self) -> None:
@@ -420,7 +420,7 @@ class Core:
         self._disabled = self._is_silent = False
         self._kinds, self._numbered, self._step = {}, Numbered(), 0
         try:
-            with self._place.within(Here()):
+            with self._place.nowhere():
                 yield
         finally:
             spool.close()

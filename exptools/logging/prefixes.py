@@ -6,8 +6,7 @@ import contextlib
 import contextvars
 import reprlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 
 from exptools.errors import LoggingError
 
@@ -27,29 +26,42 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """A prefix of some kinds, or a step, that holds until it is taken back.
+
+    key: by which its block finds it again; None: it was pushed.
+    """
+
+    prefix: str = ""
+    kinds: tuple[str, ...] = ()
+    step: int | None = None
+    key: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Here:
-    """What holds at one place of the program: immutable, so that a block can put back what was before it.
+    """What holds at one place of the program: immutable, so that each thread and task has its own.
 
     scalar: the prefix of scalars, joined: it is asked for a million times. step: None outside of `step()`.
     """
 
-    stacks: MappingProxyType[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    frames: tuple[Frame, ...] = ()  # the outer one first
     scalar: str = ""
     step: int | None = None
 
+    @classmethod
+    def of(cls, frames: tuple[Frame, ...]) -> Here:
+        """Where these hold."""
+        steps = [frame.step for frame in frames if frame.step is not None]
+        return cls(frames, _joined(frames, "scalar"), steps[-1] if steps else None)
+
     def prefix(self, kind: str) -> str:
         """All prefixes of a kind, the outer one first."""
-        return "".join(self.stacks.get(kind, ()))
+        return _joined(self.frames, kind)
 
-    def pushed(self, prefix: str, kinds: tuple[str, ...]) -> Here:
-        """With `prefix` behind the others of these kinds.
-
-        Raises:
-            LoggingError: it is no text.
-        """
-        if not isinstance(prefix, str):
-            raise LoggingError(f"a prefix must be a text, not {reprlib.repr(prefix)}")
-        return self._with({kind: (*self.stacks.get(kind, ()), prefix) for kind in kinds})
+    def within(self, frame: Frame) -> Here:
+        """With `frame` inside the others."""
+        return Here.of((*self.frames, frame))
 
     def popped(self, kinds: tuple[str, ...]) -> Here:
         """Without the innermost prefix of these kinds.
@@ -57,21 +69,36 @@ class Here:
         Raises:
             LoggingError: one of them has none.
         """
-        bare = [kind for kind in kinds if not self.stacks.get(kind)]
+        frames = list(self.frames)
+        bare = [kind for kind in kinds if not any(kind in frame.kinds for frame in frames)]
         if bare:
             raise LoggingError(
                 f"there is no prefix of {', '.join(bare)} to take back: one pop for each push, in the same "
                 "thread or task"
             )
-        return self._with({kind: self.stacks[kind][:-1] for kind in kinds})
+        for kind in kinds:
+            n = max(i for i, frame in enumerate(frames) if kind in frame.kinds)
+            frames[n] = replace(frames[n], kinds=tuple(k for k in frames[n].kinds if k != kind))
+        return Here.of(tuple(frame for frame in frames if frame.kinds or frame.key is not None))
 
-    def at(self, step: int) -> Here:
-        """With this step, which is used where none is given."""
-        return replace(self, step=step)
+    def without(self, key: object) -> Here:
+        """Without the frame of a block, and what was pushed in it; blocks that were entered later stay."""
+        n = next((i for i, frame in enumerate(self.frames) if frame.key is key), None)
+        if n is None:
+            return self
+        later = next((i for i, f in enumerate(self.frames) if i > n and f.key is not None), len(self.frames))
+        return Here.of((*self.frames[:n], *self.frames[later:]))
 
-    def _with(self, changed: dict[str, tuple[str, ...]]) -> Here:
-        stacks = MappingProxyType({**self.stacks, **changed})
-        return replace(self, stacks=stacks, scalar="".join(stacks.get("scalar", ())))
+
+def _joined(frames: tuple[Frame, ...], kind: str) -> str:
+    return "".join(frame.prefix for frame in frames if kind in frame.kinds)
+
+
+def prefixed(prefix: str, kinds: tuple[str, ...]) -> Frame:
+    """The frame of a prefix. Raises LoggingError: it is no text."""
+    if not isinstance(prefix, str):
+        raise LoggingError(f"a prefix must be a text, not {reprlib.repr(prefix)}")
+    return Frame(prefix, kinds)
 
 
 _NOWHERE = Here()
@@ -86,18 +113,32 @@ class Place:
 
     def push(self, prefix: str, kinds: tuple[str, ...]) -> None:
         """Put `prefix` behind the others until it is popped."""
-        self._here.set(self.get().pushed(prefix, kinds))
+        self._here.set(self.get().within(prefixed(prefix, kinds)))
 
     def pop(self, kinds: tuple[str, ...]) -> None:
         """Take the innermost prefix back."""
         self._here.set(self.get().popped(kinds))
 
     @contextlib.contextmanager
-    def within(self, here: Here) -> Iterator[None]:
-        """Be at `here` inside the block."""
-        token = self._here.set(here)
+    def within(self, frame: Frame) -> Iterator[None]:
+        """Let `frame` hold inside the block.
+
+        A generator's block may end after ones that its caller has entered since, so what was before is
+        not put back: it is this frame that goes.
+        """
+        key = object()
+        self._here.set(self.get().within(replace(frame, key=key)))
         try:
             yield
         finally:
-            with contextlib.suppress(ValueError):  # an abandoned async generator is closed in another context
-                self._here.reset(token)
+            self._here.set(self.get().without(key))
+
+    @contextlib.contextmanager
+    def nowhere(self) -> Iterator[None]:
+        """Let no prefix and no step hold inside the block."""
+        before = self.get()
+        self._here.set(_NOWHERE)
+        try:
+            yield
+        finally:
+            self._here.set(before)

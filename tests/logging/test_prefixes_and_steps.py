@@ -157,3 +157,31 @@ def test_of_several_scalars_one_that_is_no_number_keeps_all_from_being_recorded(
     logger.flush()
 
     assert records == []
+
+
+def test_a_generators_block_that_ends_late_takes_back_its_own_alone(logger: Logger, records: Records) -> None:
+    def batches() -> Iterator[int]:
+        with logger.prefix("loader/"), logger.step(7):
+            yield from range(3)
+
+    loading = batches()
+    next(loading)
+    with logger.prefix("train/"), logger.step(8):
+        list(loading)  # its blocks end inside of these
+        logger.log_scalar("inside", 1.0)
+    logger.log_scalar("after", 2.0, 9)
+
+    assert records.scalars("train/inside") == [(8, 1.0)]
+    assert records.scalars("after") == [(9, 2.0)]
+
+
+def test_what_is_pushed_in_a_block_and_not_popped_ends_with_it(logger: Logger, records: Records) -> None:
+    with logger.prefix("a/"):
+        logger.push_prefix("b/")
+        with logger.prefix("c/"):
+            logger.log_scalar("x", 1.0, 0)
+        logger.pop_prefix("text")
+    logger.log_scalar("x", 2.0, 0)
+
+    assert records.scalars("a/b/c/x") == [(0, 1.0)]
+    assert records.scalars("x") == [(0, 2.0)]
