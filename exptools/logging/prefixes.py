@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import reprlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from exptools.errors import LoggingError
 
@@ -25,8 +25,7 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A prefix of some kinds, or a step, that holds until it is taken back.
 
     key: by which its block finds it again; None: it was pushed.
@@ -38,8 +37,7 @@ class Frame:
     key: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(NamedTuple):
     """What holds at one place of the program: immutable, so that each thread and task has its own.
 
     scalar: the prefix of scalars, joined: it is asked for a million times. step: None outside of `step()`.
@@ -61,7 +59,12 @@ class Here:
 
     def within(self, frame: Frame) -> Here:
         """With `frame` inside the others."""
-        return Here.of((*self.frames, frame))
+        prefix, kinds, step, _ = frame
+        return Here(
+            (*self.frames, frame),
+            self.scalar + prefix if "scalar" in kinds else self.scalar,
+            self.step if step is None else step,
+        )
 
     def popped(self, kinds: tuple[str, ...]) -> Here:
         """Without the innermost prefix of these kinds.
@@ -78,7 +81,7 @@ class Here:
             )
         for kind in kinds:
             n = max(i for i, frame in enumerate(frames) if kind in frame.kinds)
-            frames[n] = replace(frames[n], kinds=tuple(k for k in frames[n].kinds if k != kind))
+            frames[n] = frames[n]._replace(kinds=tuple(k for k in frames[n].kinds if k != kind))
         return Here.of(tuple(frame for frame in frames if frame.kinds or frame.key is not None))
 
     def without(self, key: object) -> Here:
@@ -127,11 +130,14 @@ class Place:
         not put back: it is this frame that goes.
         """
         key = object()
-        self._here.set(self.get().within(replace(frame, key=key)))
+        before = self.get()
+        here = before.within(Frame(frame.prefix, frame.kinds, frame.step, key))
+        self._here.set(here)
         try:
             yield
         finally:
-            self._here.set(self.get().without(key))
+            now = self.get()
+            self._here.set(before if now is here else now.without(key))
 
     @contextlib.contextmanager
     def nowhere(self) -> Iterator[None]:

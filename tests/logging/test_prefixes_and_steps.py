@@ -170,6 +170,7 @@ def test_a_generators_block_that_ends_late_takes_back_its_own_alone(logger: Logg
         list(loading)  # its blocks end inside of these
         logger.log_scalar("inside", 1.0)
     logger.log_scalar("after", 2.0, 9)
+    logger.flush()
 
     assert records.scalars("train/inside") == [(8, 1.0)]
     assert records.scalars("after") == [(9, 2.0)]
@@ -182,6 +183,7 @@ def test_what_is_pushed_in_a_block_and_not_popped_ends_with_it(logger: Logger, r
             logger.log_scalar("x", 1.0, 0)
         logger.pop_prefix("text")
     logger.log_scalar("x", 2.0, 0)
+    logger.flush()
 
     assert records.scalars("a/b/c/x") == [(0, 1.0)]
     assert records.scalars("x") == [(0, 2.0)]
