@@ -170,7 +170,9 @@ class Record:
         self._thread.join(PATIENCE_S if by_itself else PATIENCE_IF_STOPPED_S)
         if self._thread.is_alive():
             say(f"{self._run_dir}: {rundir.PROVENANCE} is not complete (git takes too long)")
-            return
+            self._entry.update(self._hider.nested_texts(files.ending(status)))
+            self._write()
+            return  # the thread has the directory
         try:
             self._tell_config()
             self._entry.update(self._hider.nested_texts(files.ending(status)))

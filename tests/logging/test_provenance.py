@@ -1076,3 +1076,19 @@ def test_modules_that_import_lazily_are_left_alone(tmp_path: Path, monkeypatch: 
 
     assert facts._found
     assert all("packages" in entries(tmp_path / f"run_{i}")[0] for i in range(2))
+
+
+def test_an_attempt_whose_code_is_not_known_in_time_has_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    may_go_on = threading.Event()
+    monkeypatch.setattr("exptools.provenance.facts.find", lambda code: may_go_on.wait(30))
+    monkeypatch.setattr("exptools.provenance.record.PATIENCE_S", 0.3)
+    with logger_context(tmp_path, 0, "x", {"lr": 1}):
+        until(lambda: (tmp_path / "run_0/provenance.json").exists())
+
+    (entry,) = entries(tmp_path / "run_0")
+    may_go_on.set()
+
+    assert (entry["state"], entry["exit_code"], entry["config"]["lr"]) == ("COMPLETED", 0, 1)
+    assert "provenance.json is not complete (git takes too long)" in capsys.readouterr().err
