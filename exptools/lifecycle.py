@@ -253,6 +253,7 @@ class _Hooks:
     def __init__(self) -> None:
         self._lives: list[Lifecycle] = []
         self._uncaught: BaseException | None = None
+        self.dying = False  # by a signal: the files are or will be closed, and the process ends soon
         self._excepthook = sys.excepthook
         self._handled: list[signal.Signals] = []
 
@@ -284,6 +285,7 @@ class _Hooks:
 
     def die(self, number: int) -> None:
         """End all runs, and the process by this signal: as without exptools, only with closed files."""
+        self.dying = True
         self._end_all(by_signal(number))
         os.kill(os.getpid(), number)
 
@@ -350,6 +352,11 @@ def current(run_dir: str | os.PathLike[str]) -> Lifecycle | None:
 def running() -> Lifecycle | None:
     """The life that this process began last, if it has not ended."""
     return _current
+
+
+def is_dying() -> bool:
+    """Whether a signal is ending this process: what is logged now is not recorded, and that is no error."""
+    return _hooks.dying
 
 
 def uncaught() -> BaseException | None:

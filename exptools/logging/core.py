@@ -534,7 +534,7 @@ class Core:
         return spool
 
     def _refuse(self, what: str) -> None:
-        if self._disabled or self._is_silent:
+        if self._disabled or self._is_silent or lifecycle.is_dying():
             return
         if self._spool is not None and self._spool.failure:
             raise LoggingError(self._spool.failure)

@@ -54,7 +54,7 @@ class Outlet:
             records = [r for r in map(self._select, records) if r is not None]
         self._waiting += records
         self.n_given += len(records)
-        if not self._waiting:
+        if not self._waiting and self.writer.trouble is None:
             return None
         try:
             self.writer.write(self._waiting)

@@ -1092,3 +1092,32 @@ def test_an_attempt_whose_code_is_not_known_in_time_has_its_end(
 
     assert (entry["state"], entry["exit_code"], entry["config"]["lr"]) == ("COMPLETED", 0, 1)
     assert "provenance.json is not complete (git takes too long)" in capsys.readouterr().err
+
+
+def test_a_signal_ends_a_run_that_logs_while_git_has_not_answered(tmp_path: Path) -> None:
+    code = (
+        "import itertools, sys, time\n"
+        "import exptools.provenance.facts\n"
+        "from exptools.logging import logger, logger_context\n"
+        "exptools.provenance.facts.find = lambda code: time.sleep(30)\n"
+        "with logger_context(sys.argv[1], 0, 'x'):\n"
+        "    print('begun', flush=True)\n"
+        "    for i in itertools.count():\n"
+        "        logger.log_scalar('a', 1.0, i)\n"
+        "        logger.log_scalars({'b': 1.0})\n"
+        "        time.sleep(0.001)\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+    assert run.stdout is not None and run.stdout.readline() == "begun\n"
+    run.send_signal(signal.SIGTERM)
+    _, said = run.communicate(timeout=30)
+
+    assert run.returncode == -signal.SIGTERM
+    assert said == (f"exptools: {tmp_path / 'run_0'}: provenance.json is not complete (git takes too long)\n")
+    assert entries(tmp_path / "run_0")[0]["state"] == "INTERRUPTED"

@@ -306,6 +306,26 @@ def test_a_full_disk_is_said_once_and_nothing_is_lost_when_there_is_room_again(
     assert "note" not in status(tmp_path / "run_0")
 
 
+def test_what_waits_for_a_full_disk_is_written_though_nothing_more_is_logged(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    disk = FullDisk()
+    with Logger(tmp_path, writers=["csv", "tensorboard", "text", "media", "jsonl"], provenance=False) as mine:
+        monkeypatch.setattr("exptools.logging.writers.appendfile.os.write", disk)
+        mine.log_scalar("loss", 1.0, 0)
+        mine.log_text("a text")
+        mine.log_histogram("h", [1.0], 0)
+        mine.flush()
+        disk.full = False
+        mine.flush()
+
+        assert read_progress(tmp_path)[1][2] == "1.0"
+        assert "a text" in (tmp_path / "debug.log").read_text()
+        assert len((tmp_path / "media.jsonl").read_text().splitlines()) == 1
+        assert len((tmp_path / "progress.jsonl").read_text().splitlines()) >= 1
+        assert [s for s, _ in shown_by_tensorboard(tmp_path)["loss"]] == [0]
+
+
 def no_room(*args: Any, **kwargs: Any) -> None:
     raise OSError(28, "No space left on device")
 
