@@ -275,6 +275,27 @@ def test_what_waits_is_bounded_and_what_is_lost_is_counted_and_told_while_it_run
     assert f"progress.csv can be written again; {lost} measurements were lost meanwhile" in said
 
 
+def test_where_what_is_long_is_lost_nothing_short_is_kept(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(appendfile, "MOST_WAITING_BYTES", 20)
+    write, full = appendfile.os.write, [True]
+
+    def disk(fd: int, data: bytes) -> int:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        return write(fd, data)
+
+    monkeypatch.setattr(appendfile.os, "write", disk)
+    file = appendfile.AppendFile(tmp_path / "file")
+    for data in (b"first-", b"second-", b"much too long-", b"short-"):
+        file.append(data, 1)
+    full[0] = False
+    file.append(b"later", 1)
+    file.close()
+
+    assert (tmp_path / "file").read_bytes() == b"first-second-later"
+    assert file.lost() == 2
+
+
 def test_records_that_a_writer_does_not_take_are_bounded(monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setattr("exptools.logging.outlet.MOST_RECORDS", 10)
     writer = Broken()

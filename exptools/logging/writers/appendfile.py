@@ -39,6 +39,7 @@ class AppendFile:
         self._waiting_bytes = 0
         self._taken = 0  # bytes of the first that waits which are in the file
         self._lost = 0
+        self._overflows = False
         self._say_once = Once()
         self._fd: int | None = None
         self._directory = os.open(path.parent, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -54,9 +55,10 @@ class AppendFile:
 
         n: how many measurements it holds, to be counted if it is lost.
         """
-        if data and self._waiting and self._waiting_bytes + len(data) > MOST_WAITING_BYTES:
+        if data and self._is_full_with(data):
             self._drain()
-        if data and self._waiting and self._waiting_bytes + len(data) > MOST_WAITING_BYTES:
+        if data and self._is_full_with(data):
+            self._overflows = True
             self._lost += n
             most = memory(MOST_WAITING_BYTES)
             self._say_once(
@@ -67,6 +69,15 @@ class AppendFile:
             self._waiting.append(data)
             self._waiting_bytes += len(data)
         return self._drain()
+
+    def _is_full_with(self, data: bytes) -> bool:
+        """Whether `data` has no room; once that was so nothing has, until all that waits is written.
+
+        Else what is short would still be kept where what is long is lost.
+        """
+        return bool(self._waiting) and (
+            self._overflows or self._waiting_bytes + len(data) > MOST_WAITING_BYTES
+        )
 
     def _drain(self) -> bool:
         """Write what waits; False if some of it still has to."""
@@ -84,6 +95,7 @@ class AppendFile:
             self._say_once.forget()
             say(f"{self.path} can be written again; {self._lost:,} measurements were lost meanwhile")
         self.trouble = None
+        self._overflows = False
         return True
 
     def complain(self, error: OSError) -> None:
