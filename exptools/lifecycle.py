@@ -256,6 +256,7 @@ class _Hooks:
         self.dying = False  # by a signal: the files are or will be closed, and the process ends soon
         self._excepthook = sys.excepthook
         self._handled: list[signal.Signals] = []
+        self._forking = threading.local()
 
     def add(self, life: Lifecycle) -> None:
         self._lives = [one for one in self._lives if one.is_ours]  # others are those of a parent that forked
@@ -322,12 +323,38 @@ class _Hooks:
         else:
             life._bell.put(number)
 
+    def before_fork(self) -> None:
+        """Hold back SIGTERM: one that came to a child as early as this would be lost with the handler."""
+        ours = signal.getsignal(signal.SIGTERM) == self._on_signal
+        self._forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}) if ours else None
+
+    def after_fork_in_child(self) -> None:
+        """SIGTERM ends a child at once, as without exptools: only the run's own process is asked to stop.
+
+        multiprocessing ends the processes of a pool by SIGTERM and waits for them; one that only notes it, or
+        that waits in a lock where no handler of Python is called, would never end.
+        """
+        if self._forking.mask is not None:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Let SIGTERM through again."""
+        if self._forking.mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._forking.mask)
+
     @staticmethod
     def _in_main() -> bool:
         return threading.current_thread() is threading.main_thread()
 
 
 _hooks = _Hooks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_hooks.before_fork,
+        after_in_parent=_hooks.after_fork,
+        after_in_child=_hooks.after_fork_in_child,
+    )
 _current: Lifecycle | None = None
 
 

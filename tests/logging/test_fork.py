@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runs import status
 
 from exptools.errors import LoggingError
 from exptools.logging import logger, logger_context
@@ -105,6 +106,46 @@ with logger_context("logs", 0, "name"):
     for thread in threads:
         thread.join()
 """
+
+
+POOL = """
+import multiprocessing
+from exptools.logging import logger, logger_context
+
+with logger_context("logs", 0, "name"):
+    assert not logger.should_stop
+    with multiprocessing.get_context("fork").Pool(8) as pool:  # ends them by SIGTERM, and waits
+        print(pool.map(abs, range(3)))
+"""
+
+EARLY = """
+import os, signal, time
+from exptools.logging import logger, logger_context
+
+ended = set()
+with logger_context("logs", 0, "name"):
+    assert not logger.should_stop
+    for _ in range(200):
+        pid = os.fork()
+        if not pid:
+            time.sleep(5)
+            os._exit(0)
+        os.kill(pid, signal.SIGTERM)
+        ended.add(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(ended)
+"""
+
+
+@pytest.mark.parametrize(("script", "said"), [(POOL, "[0, 1, 2]"), (EARLY, "{-15}")], ids=["pool", "early"])
+def test_sigterm_ends_a_child_of_a_loop_that_asks_whether_to_stop(
+    tmp_path: Path, python: Callable[..., Any], script: str, said: str
+) -> None:
+    (tmp_path / "script.py").write_text(script)
+
+    done = python("script.py")
+
+    assert (done.returncode, done.stdout) == (0, said + "\n"), done.stderr
+    assert status(tmp_path / "logs" / "run_0")["state"] == "COMPLETED"
 
 
 def test_a_hundred_forks_in_the_middle_of_logging_harm_nobody(
