@@ -82,11 +82,7 @@ def _values(data: Data, start: int, stop: int) -> Iterator[Value]:
 
 def _value(data: Data, start: int, stop: int) -> Value | None:
     """The scalar of a Summary.Value; None if it is none."""
-    found: dict[int, Field] = {}
-    for field in fields(data, start, stop):
-        if field.number in found:
-            raise NotSimple
-        found[field.number] = field
+    found = _each_once(data, start, stop)
     if 1 not in found or found[1].type != 2:
         raise NotSimple
     tag = (found[1].start, found[1].stop)
@@ -122,11 +118,7 @@ def _number(data: Data, tensor: Field) -> tuple[int, str]:
     """Where a TensorProto of no dimensions has its one number, and of which dtype."""
     if tensor.type != 2:
         raise NotSimple
-    found: dict[int, Field] = {}
-    for field in fields(data, tensor.start, tensor.stop):
-        if field.number in found:
-            raise NotSimple
-        found[field.number] = field
+    found = _each_once(data, tensor.start, tensor.stop)
     dtype = _TENSOR_TYPES.get(found[1].value if 1 in found and found[1].type == 0 else 0)
     shape = found.get(2)
     if dtype is None or (shape is not None and shape.stop > shape.start):
@@ -139,6 +131,16 @@ def _number(data: Data, tensor: Field) -> tuple[int, str]:
     if holders[0].type != 2 or holders[0].stop - holders[0].start != size:
         raise NotSimple
     return holders[0].start, dtype
+
+
+def _each_once(data: Data, start: int, stop: int) -> dict[int, Field]:
+    """The fields of a message by their numbers. Raises NotSimple: one comes twice."""
+    found: dict[int, Field] = {}
+    for field in fields(data, start, stop):
+        if field.number in found:
+            raise NotSimple
+        found[field.number] = field
+    return found
 
 
 def _text(data: Data, start: int, stop: int) -> str:

@@ -322,12 +322,13 @@ class Spool:
     def lost(self) -> str | None:
         """What is lost so far in one line, None if nothing is."""
         outlets = {**self._outlets, **self._outputs}.values()
-        dropped = f"{self._dropped:,} scalars did not find room in memory" if self._dropped else None
-        media = f"{self._dropped_media:,} images and the like" if self._dropped_media else None
-        media = media and f"{media} did not find room in memory"
-        texts = f"{self._dropped_texts:,} texts" if self._dropped_texts else None
-        texts = texts and f"{texts} did not find room in memory"
-        lost = (self._lost, dropped, media, texts, *(outlet.lost() for outlet in outlets))
+        counts = {
+            "scalars": self._dropped,
+            "images and the like": self._dropped_media,
+            "texts": self._dropped_texts,
+        }
+        dropped = [f"{n:,} {what} did not find room in memory" for what, n in counts.items() if n]
+        lost = (self._lost, *dropped, *(outlet.lost() for outlet in outlets))
         return "; ".join(filter(None, lost)) or None
 
     def close(self) -> str | None:

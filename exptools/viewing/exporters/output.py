@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from exptools import rundir
 from exptools.errors import ViewError
 
 
@@ -44,7 +45,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield stream
         return
     target = Path(os.path.realpath(path))  # through a link: the file it names is replaced
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    temporary = target.with_name(rundir.temporary_name(target.name))
     try:
         with _explained(path):
             with open(temporary, "xb") as stream:
