@@ -28,7 +28,7 @@ def exptools(directory: Path) -> int:
     from exptools.viewing.readers import events
 
     (path,) = directory.iterdir()
-    return sum(frame.height for frame in events.read(path).curves.values())
+    return sum(len(curve) for curve in events.read(path).curves.values())
 
 
 def accumulator(directory: Path) -> int:

@@ -22,7 +22,7 @@ from exptools.viewing.problem import Problem
 from exptools.viewing.readers import config as config_reader
 from exptools.viewing.readers import status as status_reader
 from exptools.viewing.runs import Place
-from exptools.viewing.scalars import Reading
+from exptools.viewing.scalars import Curve, Reading, concatenated
 from exptools.viewing.summary import Summary, Table, tabulate, why_failed
 
 if TYPE_CHECKING:
@@ -188,19 +188,17 @@ class Runs:
         import numpy as np
         import pandas as pd
 
-        curves = [(run.name, tag, f) for run, r in self.readings(tags) for tag, f in r.curves.items()]
-        heights = [frame.height for _, _, frame in curves]
-
-        def column(name: str, dtype: type) -> Any:
-            return np.concatenate([np.empty(0, dtype), *(frame[name].to_numpy() for _, _, frame in curves)])
-
+        curves = [(run.name, tag, c) for run, r in self.readings(tags) for tag, c in r.curves.items()]
+        heights = [len(curve) for _, _, curve in curves]
+        none = Curve(np.empty(0, np.int64), np.empty(0), np.empty(0))
+        all_of_them = concatenated([none, *(curve for _, _, curve in curves)])
         frame: pd.DataFrame = pd.DataFrame(
             {
                 "run": np.repeat(np.array([run for run, _, _ in curves], dtype=object), heights),
                 "tag": np.repeat(np.array([tag for _, tag, _ in curves], dtype=object), heights),
-                "step": column("step", np.int64),
-                "wall_time": column("wall_time", np.float64),
-                "value": column("value", np.float64),
+                "step": all_of_them.step,
+                "wall_time": all_of_them.wall_time,
+                "value": all_of_them.value,
             }
         )
         return frame
@@ -256,7 +254,7 @@ class Runs:
 
 
 def _summary(run: Run, reading: Reading) -> Summary:
-    last = {tag: frame["value"][-1] for tag, frame in reading.curves.items() if frame.height}
+    last = {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)}
     duration_s = None if run.status is None else run.status.duration_s(run.loaded_at)
     error = None if run.status is None else why_failed(run.status)
     return Summary(run.name, run.state, duration_s, run.flat, last, error)

@@ -94,7 +94,7 @@ def test_tags_steps_and_values_are_those_of_tensorboard(tmp_path: Path, write: W
     reading = events.read(path)
 
     expected = accumulated(path)
-    assert {tag: flat(frame.rows()) for tag, frame in reading.curves.items()} == {
+    assert {tag: flat(curve.rows()) for tag, curve in reading.curves.items()} == {
         tag: flat(rows) for tag, rows in expected.items()
     }
     assert len(expected) in (1, 2)
@@ -105,10 +105,14 @@ def test_tags_steps_and_values_are_those_of_tensorboard(tmp_path: Path, write: W
 def test_values_are_the_float64_of_the_float32(tmp_path: Path, write: Writer) -> None:
     write(tmp_path)
 
-    frame = events.read(only_file(tmp_path)).curves["train/loss"]
+    curve = events.read(only_file(tmp_path)).curves["train/loss"]
 
-    assert bits(frame["value"]) == bits(map(float32, VALUES))
-    assert [str(t) for t in frame.dtypes] == ["Int64", "Float64", "Float64"]
+    assert bits(curve.value) == bits(map(float32, VALUES))
+    assert [str(a.dtype) for a in (curve.step, curve.wall_time, curve.value)] == [
+        "int64",
+        "float64",
+        "float64",
+    ]
 
 
 def record(**fields: Any) -> bytes:
@@ -166,7 +170,7 @@ def test_a_bfloat16_is_the_upper_half_of_a_float32(tmp_path: Path) -> None:
 def test_the_plugin_may_be_named_in_the_first_summary_only(tmp_path: Path) -> None:
     path = write(tmp_path / "tfevents", tensor(0, 1.0, "float32"), tensor(1, 2.0, "float32", plugin=None))
 
-    assert events.read(path).curves["a"]["value"].to_list() == [1.0, 2.0]
+    assert events.read(path).curves["a"].value.tolist() == [1.0, 2.0]
 
 
 def test_tensors_of_other_plugins_are_no_scalars(tmp_path: Path) -> None:
@@ -220,7 +224,7 @@ def test_a_corrupt_record_is_named_and_those_after_it_are_read(tmp_path: Path) -
     reading = events.read(path)
 
     assert events.read(path, live=True).problems == reading.problems
-    assert reading.curves["a"]["step"].to_list() == [1, 3, 4]
+    assert reading.curves["a"].step.tolist() == [1, 3, 4]
     assert [str(p) for p in reading.problems] == [
         f"{path}, offset {size}: the record fails its checksum and was passed over",
         f"{path}, offset {3 * size}: the record holds no TensorBoard event and was passed over",
@@ -233,7 +237,7 @@ def test_after_a_broken_length_nothing_can_be_found(tmp_path: Path) -> None:
 
     reading = events.read(path)
 
-    assert reading.curves["a"]["step"].to_list() == [0]
+    assert reading.curves["a"].step.tolist() == [0]
     reason = "the record's length fails its checksum; what follows cannot be read"
     assert [str(p) for p in reading.problems] == [f"{path}, offset {len(scalar(0))}: {reason}"]
 

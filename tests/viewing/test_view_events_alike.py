@@ -110,8 +110,8 @@ def by_protobuf(data: bytes) -> tuple[Curves, list[int]]:
 def read(path: Path) -> tuple[Curves, list[int]]:
     reading = events.read(path)
     curves = {
-        tag: [(step, time, struct.pack("<d", value)) for step, time, value in frame.rows()]
-        for tag, frame in reading.curves.items()
+        tag: [(step, time, struct.pack("<d", value)) for step, time, value in curve.rows()]
+        for tag, curve in reading.curves.items()
     }
     assert set(reading.tags) == set(curves)
     return curves, [p.offset for p in reading.problems if p.offset is not None]
@@ -146,7 +146,7 @@ def test_most_of_a_usual_file_is_decoded_together(place: Path, monkeypatch: pyte
     curves = events.read(place).curves
 
     assert looked_at == [0]  # step 0 is not written, so its record is another one
-    assert {tag: frame["step"].to_list() for tag, frame in curves.items()} == {
+    assert {tag: curve.step.tolist() for tag, curve in curves.items()} == {
         f"tag{i}": list(range(1, 1000)) for i in range(3)
     }
 

@@ -31,19 +31,23 @@ def test_values_are_read_bit_for_bit(path: Path) -> None:
     values = HARD + anything
     path.write_text(progress_text(["a"], [(i, 1e9 + i / 7, [v]) for i, v in enumerate(values)]))
 
-    frame = progress.read(path).curves["a"]
+    curve = progress.read(path).curves["a"]
 
-    assert bits(frame["value"]) == bits(values)
-    assert bits(frame["wall_time"]) == bits(1e9 + i / 7 for i in range(len(values)))
-    assert frame["step"].to_list() == list(range(len(values)))
-    assert [str(t) for t in frame.dtypes] == ["Int64", "Float64", "Float64"]
+    assert bits(curve.value) == bits(values)
+    assert bits(curve.wall_time) == bits(1e9 + i / 7 for i in range(len(values)))
+    assert curve.step.tolist() == list(range(len(values)))
+    assert [str(a.dtype) for a in (curve.step, curve.wall_time, curve.value)] == [
+        "int64",
+        "float64",
+        "float64",
+    ]
 
 
 def test_steps_are_int64_in_any_order(path: Path) -> None:
     steps = [3, 3, -(2**63), 2**63 - 1, 2**53 + 1, 0]
     path.write_text(progress_text(["a"], [(s, 1.0, [0.0]) for s in steps]))
 
-    assert progress.read(path).curves["a"]["step"].to_list() == steps
+    assert progress.read(path).curves["a"].step.tolist() == steps
 
 
 def test_an_empty_cell_is_no_frame_and_a_nan_is_one(path: Path) -> None:
@@ -54,11 +58,11 @@ def test_an_empty_cell_is_no_frame_and_a_nan_is_one(path: Path) -> None:
     reading = progress.read(path)
 
     assert reading.tags == ("a", "b", "c")
-    assert {tag: frame.rows() for tag, frame in reading.curves.items() if tag != "b"} == {
+    assert {tag: curve.rows() for tag, curve in reading.curves.items() if tag != "b"} == {
         "a": [(0, 1.0, 1.0)],
         "c": [],
     }
-    assert bits(reading.curves["b"].row(0)) == bits([1, 2.0, NAN])
+    assert bits(reading.curves["b"].rows()[0]) == bits([1, 2.0, NAN])
 
 
 def test_tags_may_be_called_anything(path: Path) -> None:
@@ -191,7 +195,7 @@ def test_many_tags_that_are_seldom_logged_take_a_time_that_goes_with_the_size_of
     reading = progress.read(path)
     took_s = time.process_time() - start
 
-    assert [frame.rows() for frame in reading.curves.values()] == [
+    assert [curve.rows() for curve in reading.curves.values()] == [
         [(i, 1.5 + i, i / 8)] for i in range(count)
     ]
     assert took_s < 6

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from exptools.viewing import compare
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from exptools.viewing.api import Run, Runs
+    from exptools.viewing.scalars import Curve
 
-    _Piece: TypeAlias = tuple[str, pl.DataFrame]  # a tag and some of its frames
+    _Piece: TypeAlias = tuple[str, Curve]  # a tag and some of its frames
 
 _BEFORE = ("run",)
 _AFTER = ("tag", "step", "wall_time", "value")
@@ -51,14 +50,14 @@ def header(keys: Sequence[str]) -> bytes:
     return line.getvalue().encode()
 
 
-def _batches(curves: Mapping[str, pl.DataFrame]) -> Iterator[list[_Piece]]:
+def _batches(curves: Mapping[str, Curve]) -> Iterator[list[_Piece]]:
     """The frames of all tags, some _ROWS_AT_ONCE at a time: short tags together, long ones in pieces."""
     batch: list[_Piece] = []
     height = 0
-    for tag, frame in curves.items():
-        for at in range(0, frame.height, _ROWS_AT_ONCE):
-            batch.append((tag, frame.slice(at, _ROWS_AT_ONCE)))
-            height += batch[-1][1].height
+    for tag, curve in curves.items():
+        for at in range(0, len(curve), _ROWS_AT_ONCE):
+            batch.append((tag, curve.part(slice(at, at + _ROWS_AT_ONCE))))
+            height += len(batch[-1][1])
             if height >= _ROWS_AT_ONCE:
                 yield batch
                 batch, height = [], 0
@@ -70,11 +69,14 @@ def _lines(run: Run, keys: Sequence[str], pieces: Sequence[_Piece]) -> bytes:
     import numpy as np
     import polars as pl
 
+    from exptools.viewing.scalars import concatenated
+
     cells = [run.name, *(_cell(run, key) for key in keys)]
     constant = [pl.lit(cell, pl.String).alias(str(i)) for i, cell in enumerate(cells)]
-    which = np.repeat(np.arange(len(pieces)), [rows.height for _, rows in pieces])
+    which = np.repeat(np.arange(len(pieces)), [len(rows) for _, rows in pieces])
     tags = pl.Series("tag", [tag for tag, _ in pieces], pl.String).gather(which)
-    rows = pl.concat([rows for _, rows in pieces])
+    frames = concatenated([rows for _, rows in pieces])
+    rows = pl.DataFrame({"step": frames.step, "wall_time": frames.wall_time, "value": frames.value})
     lines = rows.select(*constant, tags, "step", "wall_time", "value")
     return lines.write_csv(include_header=False).encode()
 

@@ -16,7 +16,6 @@ from exptools.viewing.runs import natural
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
     from numpy.typing import NDArray
 
     from exptools.viewing.api import Run, Runs
@@ -64,9 +63,9 @@ def panels(runs: Runs, patterns: Sequence[str]) -> list[Panel]:
     """
     curves: dict[str, dict[str, Curve]] = {}
     for run, reading in runs.readings(patterns):
-        for tag, frame in reading.curves.items():
-            if frame.height:
-                curves.setdefault(tag, {})[run.name] = frame["step"].to_numpy(), _drawable(frame["value"])
+        for tag, curve in reading.curves.items():
+            if len(curve):
+                curves.setdefault(tag, {})[run.name] = curve.step, _drawable(curve.value)
     if not curves:
         raise ViewError(
             f"{', '.join(map(repr, patterns))}: no run has logged a value of it yet; try again later"
@@ -78,11 +77,10 @@ def panels(runs: Runs, patterns: Sequence[str]) -> list[Panel]:
     return [_panel(tag, curves[tag], groups, runs.runs) for tag in chosen]
 
 
-def _drawable(values: pl.Series) -> NDArray[np.float64]:
+def _drawable(values: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
-    numbers = values.to_numpy()
-    return np.where(np.abs(numbers) <= _LARGEST, numbers, np.nan)
+    return np.where(np.abs(values) <= _LARGEST, values, np.nan)
 
 
 def _panel(tag: str, curves: Mapping[str, Curve], groups: Sequence[Group], runs: Sequence[Run]) -> Panel:

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exptools.viewing.problem import Problem
-from exptools.viewing.scalars import Reading, Wanted, everything
+from exptools.viewing.scalars import Curve, Reading, Wanted, everything
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from exptools.formats.columns import Other, Part, Reader
 
 _PLUGIN = "scalars"
@@ -64,10 +62,9 @@ def _read(path: Path, fd: int, wanted: Wanted, live: bool) -> Reading:
     return Reading(curves, tuple(tags), tuple(sorted(problems, key=lambda p: p.offset or 0)))
 
 
-def _curve(parts: Sequence[Part]) -> pl.DataFrame:
+def _curve(parts: Sequence[Part]) -> Curve:
     """The scalars of one tag in the order in which they were logged."""
     import numpy as np
-    import polars as pl
 
     at, *columns = (
         getattr(parts[0], name) if len(parts) == 1 else np.concatenate([getattr(p, name) for p in parts])
@@ -76,7 +73,7 @@ def _curve(parts: Sequence[Part]) -> pl.DataFrame:
     if (at[1:] < at[:-1]).any():
         order = np.argsort(at, kind="stable")
         columns = [column[order] for column in columns]
-    return pl.DataFrame(dict(zip(("step", "wall_time", "value"), columns, strict=True)))
+    return Curve(*columns)
 
 
 def _look_at_others(path: Path, reader: Reader) -> list[Problem]:

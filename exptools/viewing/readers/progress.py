@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exptools.formats.progress import decode_header
 from exptools.viewing.problem import Problem
-from exptools.viewing.scalars import Reading, Wanted, everything
+from exptools.viewing.scalars import Curve, Reading, Wanted, concatenated, everything
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,31 +51,24 @@ def _read_rows(path: Path, data: bytes, start: int, tags: list[str], wanted: Wan
     rows = _salvage(path, data[start:stop], start, 2 + len(tags), problems)
     if stop < len(data) and not live:
         problems.append(Problem(path, "the last row is torn: it has no line end and was left out", stop))
-    curves: dict[str, list[pl.DataFrame]] = {}
+    curves: dict[str, list[Curve]] = {}
     for i, tag in enumerate(tags, start=2):
         if wanted(tag):
             curves.setdefault(tag, []).extend(_curve(frame, str(i)) for frame in rows)
-    return Reading({t: _one(parts) for t, parts in curves.items() if parts}, tuple(tags), tuple(problems))
+    joined = {tag: concatenated(parts) for tag, parts in curves.items() if parts}
+    return Reading(joined, tuple(tags), tuple(problems))
 
 
-def _curve(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+def _curve(frame: pl.DataFrame, column: str) -> Curve:
     """The frames of one tag: an empty cell is no frame, a nan is one.
 
     Made of single columns: what polars does to a frame takes a time that grows with all of its columns.
     """
-    import polars as pl
-
     value, step, wall_time = frame[column], frame[_STEP], frame[_WALL_TIME]
     if value.null_count():
         there = value.is_not_null()
         value, step, wall_time = value.filter(there), step.filter(there), wall_time.filter(there)
-    return pl.DataFrame([step.alias("step"), wall_time.alias("wall_time"), value.alias("value")])
-
-
-def _one(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    import polars as pl
-
-    return parts[0] if len(parts) == 1 else pl.concat(parts)
+    return Curve(step.to_numpy(), wall_time.to_numpy(), value.to_numpy())
 
 
 def _parse(body: bytes, width: int) -> pl.DataFrame | None:
