@@ -17,12 +17,11 @@ from exptools.errors import ViewError
 from exptools.rundir import State, Status
 from exptools.viewing import compare, runs, scalars
 from exptools.viewing.compare import FlatConfig
+from exptools.viewing.curves import Curve, Reading, concatenated, everything
 from exptools.viewing.groups import Group, Member, by_sweep, grouped
 from exptools.viewing.problem import Problem
-from exptools.viewing.readers import config as config_reader
-from exptools.viewing.readers import status as status_reader
+from exptools.viewing.readers import registry
 from exptools.viewing.runs import Place
-from exptools.viewing.scalars import Curve, Reading, concatenated
 from exptools.viewing.summary import Summary, Table, tabulate, why_failed
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ class Runs:
         """
         tags = _names(tags)
         for run in self.runs:
-            wanted = scalars.everything if tags is None else lambda tag: compare.matches(tag, tags)
+            wanted = everything if tags is None else lambda tag: compare.matches(tag, tags)
             reading = scalars.read(run.place, wanted, live=run.live)
             self._problems |= dict.fromkeys(reading.problems)
             self._tags |= dict.fromkeys(reading.tags)
@@ -246,8 +245,8 @@ class Runs:
         return drawn, axes
 
     def _load(self, place: Place) -> Run:
-        status = status_reader.read(place.home)
-        config = config_reader.read(place.home)
+        status = registry.status(place.home)
+        config = registry.config(place.home)
         self._problems |= dict.fromkeys((*status.problems, *config.problems))
         flat = None if config.config is None else compare.flatten(config.config)
         return Run(place, status.status, config.config, flat, time.time())

@@ -14,8 +14,18 @@ from pathlib import Path
 from exptools import rundir
 from exptools.errors import ViewError
 from exptools.viewing.problem import Problem
+from exptools.viewing.readers import registry
+from exptools.viewing.readers.format import Format
 
 _SWEEP_MARKS = (rundir.SWEEP, "multirun.yaml")  # ours, and Hydra's own
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that holds scalars, and its format."""
+
+    path: Path
+    format: Format
 
 
 @dataclass(frozen=True)
@@ -23,9 +33,9 @@ class Place:
     """Where one run lies.
 
     path: the directory the run is known by. home: the directory whose config and status are the run's; it
-    differs from `path` for event files in a sub-directory of a run, and `part` is that sub-directory then.
-    sweep: the directory of the sweep it is of. events: its event files, oldest first (as far as their names
-    tell).
+    differs from `path` for files in a sub-directory of a run, and `part` is that sub-directory then. sweep:
+    the directory of the sweep it is of. sources: its files with scalars, by format (see registry.formats),
+    those of one format oldest first (as far as their names tell).
     """
 
     name: str
@@ -33,12 +43,7 @@ class Place:
     home: Path
     part: str
     sweep: Path
-    events: tuple[Path, ...]
-
-    @property
-    def progress(self) -> Path:
-        """Where progress.csv is if the run has one."""
-        return self.path / rundir.PROGRESS
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,12 @@ class Found:
 
 @dataclass
 class _Home:
-    """A run while its directory is being walked; parts are sub-directories with event files."""
+    """A run while its directory is being walked; parts are sub-directories with scalars."""
 
     path: Path
-    events: list[Path]
-    parts: list[tuple[Path, list[Path]]] = field(default_factory=list)
+    sources: list[Source]
+    is_whole: bool
+    parts: list[tuple[Path, list[Source]]] = field(default_factory=list)
 
 
 @dataclass
@@ -68,7 +74,8 @@ class _Walk:
 
 @dataclass
 class _Listing:
-    events: list[Path] = field(default_factory=list)
+    marks: set[Format] = field(default_factory=set)
+    sources: list[Source] = field(default_factory=list)
     directories: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
 
@@ -76,11 +83,11 @@ class _Listing:
 def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
     """The runs at and below `paths`, at any depth.
 
-    A directory is a run if it holds one of the files of rundir.is_run, or event files and no directory above
-    it is a run. Event files in a sub-directory of a run are the run's if they are all it has; otherwise each
-    such sub-directory is a run of its own, named run/sub, with the config and status of the enclosing run.
-    Hidden directories and a run's snapshots are passed over; symbolic links are followed, each directory is
-    visited once.
+    A directory is a run if it holds a mark of a format (see Format), or files with scalars and no directory
+    above it is a run. Scalars in a sub-directory of a run are the run's if they are all it has; otherwise
+    each such sub-directory is a run of its own, named run/sub, with the config and status of the enclosing
+    run. Hidden directories and a run's snapshots are passed over; symbolic links are followed, each directory
+    is visited once.
 
     Raises:
         ViewError: a path does not exist or is not a directory, or there is no run at all.
@@ -99,8 +106,8 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
         given = ", ".join(map(str, roots))
         held = f"; {walk.problems[0]}" if walk.problems else ""
         raise ViewError(
-            f"no runs below {given}: a run directory holds {rundir.STATUS}, {rundir.PROGRESS}, "
-            f"{rundir.VARIANT}, {rundir.HYDRA}/ or TensorBoard event files; give a directory above some{held}"
+            f"no runs below {given}: a run is a directory with the files of one of "
+            f"{', '.join(format_.name for format_ in registry.formats())}; give a directory above some{held}"
         )
     return Found(tuple(_named(roots, _without_settings(walk.homes))), tuple(walk.problems))
 
@@ -129,7 +136,7 @@ def _visit(walk: _Walk, top: Path, home: _Home | None) -> None:
         listing = _list(walk, path)
         if listing is None:
             continue
-        here = _belonging(walk, path, listing.events, above)
+        here = _belonging(walk, path, listing, above)
         walk.links += [(link, here) for link in listing.links]
         inside = here is not None and here.path == path
         stack += [(d, here) for d in listing.directories if not (inside and d.name == rundir.SNAPSHOTS)]
@@ -140,20 +147,27 @@ def _without_settings(homes: list[_Home]) -> list[_Home]:
     above = {parent for home in homes for parent in home.path.parents}
 
     def is_setting(home: _Home) -> bool:
-        has_data = home.events or home.parts or rundir.holds_more_than_a_config(home.path)
+        has_data = home.sources or home.parts or rundir.holds_more_than_a_config(home.path)
         return home.path in above and not has_data
 
     return [home for home in homes if not is_setting(home)]
 
 
-def _belonging(walk: _Walk, path: Path, events: list[Path], above: _Home | None) -> _Home | None:
+def _belonging(walk: _Walk, path: Path, listing: _Listing, above: _Home | None) -> _Home | None:
     """The run that `path` and what is below it belongs to."""
-    if rundir.is_run(path) or (events and above is None):
-        home = _Home(path, events)
+    of = {*listing.marks, *(source.format for source in listing.sources)}
+    is_whole = any(format_.is_whole for format_ in of)
+    has_own_config = bool(listing.marks and listing.sources)
+    if (
+        is_whole
+        or (above is None and (listing.marks or listing.sources))
+        or (above is not None and not above.is_whole and has_own_config)
+    ):
+        home = _Home(path, listing.sources, is_whole)
         walk.homes.append(home)
         return home
-    if events and above is not None:
-        above.parts.append((path, events))
+    if listing.sources and above is not None:
+        above.parts.append((path, listing.sources))
     return above
 
 
@@ -167,25 +181,33 @@ def _list(walk: _Walk, path: Path) -> _Listing | None:
         walk.visited.add((identity.st_dev, identity.st_ino))
         with os.scandir(path) as entries:
             for entry in entries:
+                marks, scalars = registry.of_name(entry.name)
+                listing.marks |= marks
                 if not entry.name.startswith("."):
-                    _sort_in(walk, listing, path / entry.name, entry)
+                    _sort_in(walk, listing, path / entry.name, entry, scalars)
     except FileNotFoundError:
         return None
     except OSError as error:
         walk.problems.append(Problem.of_os(path, error))
         return None
-    listing.events.sort(key=lambda p: natural(p.name))
+    order = {format_: i for i, format_ in enumerate(registry.formats())}
+    listing.sources.sort(key=lambda source: (order[source.format], natural(source.path.name)))
     return listing
 
 
-def _sort_in(walk: _Walk, listing: _Listing, path: Path, entry: os.DirEntry[str]) -> None:
+def _sort_in(
+    walk: _Walk, listing: _Listing, path: Path, entry: os.DirEntry[str], scalars: Sequence[Format]
+) -> None:
+    """scalars: the formats that have files of that name."""
     try:
         if entry.is_dir(follow_symlinks=False):
             listing.directories.append(path)
         elif entry.is_symlink() and entry.is_dir():
             listing.links.append(path)
-        elif rundir.EVENTS_INFIX in entry.name and entry.is_file():
-            listing.events.append(path)
+        elif scalars and entry.is_file():
+            format_ = next((f for f in scalars if f.claims(path)), None)
+            if format_ is not None:
+                listing.sources.append(Source(path, format_))
     except OSError as error:  # a link to itself, for one; the others in the directory are unharmed
         walk.problems.append(Problem.of_os(path, error))
 
@@ -210,15 +232,14 @@ def _named(roots: list[Path], homes: list[_Home]) -> list[Place]:
 
 
 def _places(home: _Home, base: str) -> Iterator[Place]:
-    own = home.events
-    parts = home.parts
-    if not own and len(parts) == 1 and not (home.path / rundir.PROGRESS).exists():
+    own, parts = home.sources, home.parts
+    if not own and len(parts) == 1:
         own, parts = parts[0][1], []
     name, sweep = _name(home.path, base), _sweep(home.path)
     yield Place(name, home.path, home.path, "", sweep, tuple(own))
-    for path, events in parts:
+    for path, sources in parts:
         part = _name(path, os.path.abspath(home.path))
-        yield Place(f"{name}/{part}", path, home.path, part, sweep, tuple(events))
+        yield Place(f"{name}/{part}", path, home.path, part, sweep, tuple(sources))
 
 
 def _sweep(home: Path) -> Path:

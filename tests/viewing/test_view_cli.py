@@ -392,8 +392,8 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
         ),
         (
             ["empty"],
-            "no runs below empty: a run directory holds status.json, progress.csv, variant_config.json, "
-            ".hydra/ or TensorBoard event files; give a directory above some",
+            "no runs below empty: a run is a directory with the files of one of "
+            "exptools, hydra, tensorboard; give a directory above some",
         ),
         (["multirun", "--tags", "los"], "no run has a tag 'los'; did you mean 'loss'? The tags are: loss"),
         (

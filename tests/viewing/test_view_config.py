@@ -11,14 +11,15 @@ from view_files import hydra_run, write_run
 from exptools import rundir
 from exptools.configs import register_resolver
 from exptools.rundir import State
-from exptools.viewing.readers import config, status
+from exptools.viewing.readers import registry
+from exptools.viewing.readers.format import ConfigReading, StatusReading
 
 
 def test_the_resolved_config_counts(tmp_path: Path) -> None:
     hydra_run(tmp_path / "0", "lr: 2")
     write_run(tmp_path / "0", config={"lr": 1})
 
-    assert config.read(tmp_path / "0") == config.ConfigReading({"lr": 1})
+    assert registry.config(tmp_path / "0") == ConfigReading({"lr": 1})
 
 
 def test_hydra_configs_are_resolved_as_far_as_it_goes(
@@ -30,7 +31,7 @@ def test_hydra_configs_are_resolved_as_far_as_it_goes(
         "g: ${sub}\nsub: {k.v: '${b}', u: '${.k}', k: 3}\nh: x_${b}\nn: null\n"
     )
 
-    read = config.read(hydra_run(tmp_path / "0", text))
+    read = registry.config(hydra_run(tmp_path / "0", text))
 
     assert read.problems == ()
     assert read.config == {
@@ -49,8 +50,8 @@ def test_hydra_configs_are_resolved_as_far_as_it_goes(
 
 
 def test_no_config_is_unknown_and_an_empty_one_is_empty(tmp_path: Path) -> None:
-    assert config.read(tmp_path) == config.ConfigReading(None)
-    assert config.read(hydra_run(tmp_path / "0", "")) == config.ConfigReading({})
+    assert registry.config(tmp_path) == ConfigReading(None)
+    assert registry.config(hydra_run(tmp_path / "0", "")) == ConfigReading({})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_no_config_is_unknown_and_an_empty_one_is_empty(tmp_path: Path) -> None:
 def test_a_broken_hydra_config_is_named(tmp_path: Path, content: str, reason: str) -> None:
     run = hydra_run(tmp_path / "0", content)
 
-    read = config.read(run)
+    read = registry.config(run)
 
     (problem,) = map(str, read.problems)
     assert read.config is None
@@ -76,7 +77,7 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
     run = hydra_run(tmp_path / "0", "")
     (run / ".hydra/config.yaml").write_bytes(b"a: \xff\n")
 
-    (problem,) = config.read(run).problems
+    (problem,) = registry.config(run).problems
 
     assert str(problem) == f"{run}/.hydra/config.yaml, offset 3: not UTF-8 text"
 
@@ -85,7 +86,7 @@ def test_a_half_written_json_is_named_and_hydra_s_config_taken(tmp_path: Path) -
     run = hydra_run(tmp_path / "0", "lr: 2")
     (run / rundir.VARIANT).write_text('{"lr": ')
 
-    read = config.read(run)
+    read = registry.config(run)
 
     assert read.config == {"lr": 2}
     (problem,) = map(str, read.problems)
@@ -95,7 +96,7 @@ def test_a_half_written_json_is_named_and_hydra_s_config_taken(tmp_path: Path) -
 def test_a_json_that_is_no_config_is_named(tmp_path: Path) -> None:
     (tmp_path / rundir.VARIANT).write_text("[1]")
 
-    assert [str(p) for p in config.read(tmp_path).problems] == [
+    assert [str(p) for p in registry.config(tmp_path).problems] == [
         f"{tmp_path}/variant_config.json: not a config (a list, not a mapping)"
     ]
 
@@ -103,15 +104,15 @@ def test_a_json_that_is_no_config_is_named(tmp_path: Path) -> None:
 def test_the_state_of_a_bare_tree_is_unknown(tmp_path: Path) -> None:
     run = write_run(tmp_path / "0", state=State.FAILED)
 
-    assert status.read(hydra_run(tmp_path / "1", "")) == status.StatusReading(None)
-    assert status.read(run).status == rundir.Status(State.FAILED, start=1000.0, end=1012.5)
+    assert registry.status(hydra_run(tmp_path / "1", "")) == StatusReading(None)
+    assert registry.status(run).status == rundir.Status(State.FAILED, start=1000.0, end=1012.5)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"state": "DREAMING"}', "{}"])
 def test_a_broken_status_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / rundir.STATUS).write_text(content)
 
-    read = status.read(tmp_path)
+    read = registry.status(tmp_path)
 
     (problem,) = map(str, read.problems)
     assert read.status is None
@@ -125,7 +126,7 @@ def test_resolvers_of_this_process_say_nothing_about_the_run(tmp_path: Path) -> 
         "a: ${now:%Y}\nb: ${a}\nc: ${oc.env:HOME}\nd: ${c}/x\ne: ${oc.decode:'[1, 2]'}\n"
     )
 
-    assert config.read(tmp_path).config == {
+    assert registry.config(tmp_path).config == {
         "a": "${now:%Y}",
         "b": "${a}",
         "c": "${oc.env:HOME}",

@@ -10,6 +10,7 @@ from view_files import hydra_run, write_run
 
 from exptools.errors import ViewError
 from exptools.viewing.api import load
+from exptools.viewing.readers import registry
 from exptools.viewing.runs import find, natural
 
 
@@ -82,7 +83,7 @@ def test_the_only_event_directory_of_a_run_is_the_run(tmp_path: Path) -> None:
     (place,) = find([tmp_path]).places
 
     assert (place.name, place.part) == ("0", "")
-    assert place.events == (tmp_path / "0/tb/version_0/events.out.tfevents.1.host",)
+    assert [s.path for s in place.sources] == [tmp_path / "0/tb/version_0/events.out.tfevents.1.host"]
 
 
 @pytest.mark.parametrize("kind", ["progress", "own events", "two parts"])
@@ -152,7 +153,7 @@ def test_event_files_are_in_the_order_of_their_names(tmp_path: Path) -> None:
 
     (place,) = find([tmp_path]).places
 
-    assert [p.name for p in place.events] == ["events.out.tfevents.9.h", "events.out.tfevents.10.h"]
+    assert [s.path.name for s in place.sources] == ["events.out.tfevents.9.h", "events.out.tfevents.10.h"]
 
 
 def test_a_directory_that_cannot_be_looked_into_is_named(
@@ -218,8 +219,8 @@ def test_errors_say_what_to_give(tmp_path: Path) -> None:
     assert str(missing.value) == f"{tmp_path}/nope does not exist; {example}"
     assert str(file.value) == f"{tmp_path}/file is a file; give the directory that holds it ({tmp_path})"
     assert str(empty.value) == (
-        f"no runs below {tmp_path}/empty: a run directory holds status.json, progress.csv, "
-        "variant_config.json, .hydra/ or TensorBoard event files; give a directory above some"
+        f"no runs below {tmp_path}/empty: a run is a directory with the files of one of "
+        f"{', '.join(format_.name for format_ in registry.formats())}; give a directory above some"
     )
     assert str(nothing.value) == f"no path was given; {example}"
     assert str(blank.value) == f"the path is empty; {example}"

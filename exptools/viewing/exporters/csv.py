@@ -15,7 +15,7 @@ from exptools.viewing import compare
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run, Runs
-    from exptools.viewing.scalars import Curve
+    from exptools.viewing.curves import Curve
 
     _Piece: TypeAlias = tuple[str, Curve]  # a tag and some of its frames
 
@@ -69,7 +69,7 @@ def _lines(run: Run, keys: Sequence[str], pieces: Sequence[_Piece]) -> bytes:
     import numpy as np
     import polars as pl
 
-    from exptools.viewing.scalars import concatenated
+    from exptools.viewing.curves import concatenated
 
     cells = [run.name, *(_cell(run, key) for key in keys)]
     constant = [pl.lit(cell, pl.String).alias(str(i)) for i, cell in enumerate(cells)]

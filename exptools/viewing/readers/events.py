@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exptools import rundir
+from exptools.viewing.curves import Curve, Reading, Wanted, everything
 from exptools.viewing.problem import Problem
-from exptools.viewing.scalars import Curve, Reading, Wanted, everything
+from exptools.viewing.readers.format import Format
 
 if TYPE_CHECKING:
     from exptools.formats.columns import Other, Part, Reader
@@ -147,3 +149,6 @@ def _half(bits: int, *, is_bfloat16: bool) -> float:
         0
     ]  # bfloat16: a float32's upper half
     return value
+
+
+FORMAT = Format("tensorboard", scalars=(f"*{rundir.EVENTS_INFIX}*",), read=read, exact=False)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exptools.formats.progress import decode_header
+from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
 from exptools.viewing.problem import Problem
-from exptools.viewing.scalars import Curve, Reading, Wanted, concatenated, everything
 
 if TYPE_CHECKING:
     import polars as pl

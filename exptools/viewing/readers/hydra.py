@@ -1,54 +1,24 @@
-"""The config of a run: exptools' variant_config.json, else Hydra's .hydra/config.yaml."""
+"""A Hydra job's config: .hydra/config.yaml."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exptools import rundir
-from exptools.errors import RunDirError
 from exptools.viewing.problem import Problem
+from exptools.viewing.readers.format import ConfigReading, Format
+from exptools.viewing.readers.own import mapping
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-@dataclass(frozen=True)
-class ConfigReading:
-    """config: nested dicts, lists and scalars; None where none was written or it cannot be read."""
-
-    config: dict[str, Any] | None
-    problems: tuple[Problem, ...] = ()
-
-
-def read(home: Path) -> ConfigReading:
-    """The config of the run in `home`. Of two files that of exptools counts: it is the resolved one.
-
-    A run without any has that of the directory it lies in, where it is the config of a setting (see rundir).
-    """
-    variant = home / rundir.VARIANT
-    try:
-        return _mapping(variant, rundir.read_json(variant))
-    except FileNotFoundError:
-        held = _read_hydra(home / rundir.HYDRA / "config.yaml")
-        setting = home.absolute().parent
-        has_none = held == ConfigReading(None) and (setting / rundir.VARIANT).exists()
-        return read(setting) if has_none and not rundir.holds_more_than_a_config(setting) else held
-    except RunDirError as error:
-        held = _read_hydra(home / rundir.HYDRA / "config.yaml")
-        return ConfigReading(held.config, (Problem.of_json(variant, error), *held.problems))
-
-
-def _mapping(path: Path, value: Any) -> ConfigReading:
-    if isinstance(value, dict):
-        return ConfigReading(value)
-    return ConfigReading(None, (Problem(path, f"not a config (a {type(value).__name__}, not a mapping)"),))
-
-
-def _read_hydra(path: Path) -> ConfigReading:
+def config(home: Path) -> ConfigReading:
+    """What .hydra/config.yaml says, resolved as far as that is possible without the application."""
+    path = home / rundir.HYDRA / "config.yaml"
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -62,13 +32,13 @@ def _read_hydra(path: Path) -> ConfigReading:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        config = OmegaConf.create(text)
+        found = OmegaConf.create(text)
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         reason = " ".join(str(error).split())
         return ConfigReading(None, (Problem(path, f"not YAML, perhaps half written ({reason})"),))
-    if not isinstance(config, DictConfig):
-        return _mapping(path, OmegaConf.to_container(config))
-    return _mapping(path, _plain(config))
+    if not isinstance(found, DictConfig):
+        return mapping(path, OmegaConf.to_container(found))
+    return mapping(path, _plain(found))
 
 
 def _plain(config: DictConfig) -> Any:
@@ -111,3 +81,6 @@ def _resolvers_of_the_config_alone() -> Iterator[None]:
         yield
     finally:
         BaseContainer._resolvers = before
+
+
+FORMAT = Format("hydra", marks=(rundir.HYDRA,), is_whole=True, config=config)

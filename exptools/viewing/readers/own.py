@@ -1,0 +1,70 @@
+"""exptools' own runs: variant_config.json, status.json, progress.csv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from exptools import rundir
+from exptools.errors import RunDirError
+from exptools.formats.progress import FIRST_COLUMNS
+from exptools.viewing.problem import Problem
+from exptools.viewing.readers import progress
+from exptools.viewing.readers.format import ConfigReading, Format, StatusReading
+
+_BEGINNING = ",".join(FIRST_COLUMNS).encode()
+
+
+def config(home: Path) -> ConfigReading:
+    """What variant_config.json says: the resolved config.
+
+    A run without any config has that of the directory it lies in, where that is a setting's (see rundir).
+    """
+    path = home / rundir.VARIANT
+    try:
+        return mapping(path, rundir.read_json(path))
+    except FileNotFoundError:
+        setting = home.absolute().parent
+        has_none = not (home / rundir.HYDRA).exists() and (setting / rundir.VARIANT).exists()
+        inherits = has_none and not rundir.holds_more_than_a_config(setting)
+        return config(setting) if inherits else ConfigReading(None)
+    except RunDirError as error:
+        return ConfigReading(None, (Problem.of_json(path, error),))
+
+
+def mapping(path: Path, value: Any) -> ConfigReading:
+    """What was found in `path`, if it is a mapping."""
+    if isinstance(value, dict):
+        return ConfigReading(value)
+    return ConfigReading(None, (Problem(path, f"not a config (a {type(value).__name__}, not a mapping)"),))
+
+
+def status(home: Path) -> StatusReading:
+    """What status.json says."""
+    try:
+        return StatusReading(rundir.read_status(home))
+    except RunDirError as error:
+        return StatusReading(None, (Problem.of_json(home / rundir.STATUS, error),))
+
+
+def _claims(path: Path) -> bool:
+    """Whether a progress.csv is ours, for others write files of that name too."""
+    try:
+        with open(path, "rb") as file:
+            begins = file.read(len(_BEGINNING))
+    except OSError:
+        return True  # the reader says why
+    return begins == _BEGINNING[: len(begins)] or (path.parent / rundir.STATUS).exists()
+
+
+FORMAT = Format(
+    "exptools",
+    marks=(rundir.STATUS, rundir.VARIANT),
+    is_whole=True,
+    scalars=(rundir.PROGRESS,),
+    claims=_claims,
+    read=progress.read,
+    is_cut=True,
+    config=config,
+    status=status,
+)
