@@ -36,13 +36,14 @@ Names: TypeAlias = str | Sequence[str] | None  # tags or columns, or globs of th
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was when it was loaded. status and config: None where unknown."""
+    """A run as it was when it was loaded. status and config: None where unknown; problems: with those two."""
 
     place: Place
     status: Status | None
     config: dict[str, Any] | None
     flat: FlatConfig | None
     loaded_at: float  # seconds since the epoch
+    problems: tuple[Problem, ...] = ()
 
     @property
     def name(self) -> str:
@@ -72,14 +73,24 @@ class Run:
         return next((path for path in candidates if path.is_file()), home)
 
 
-def load(*paths: str | os.PathLike[str]) -> Runs:
+@dataclass(frozen=True)
+class Settings:
+    """How runs are read; see load."""
+
+    keep_superseded: bool = False
+
+
+def load(*paths: str | os.PathLike[str], keep_superseded: bool = False) -> Runs:
     """The runs at and below `paths`: their configs and states; scalars are read when they are asked for.
+
+    keep_superseded: whether frames are kept that a resumed run measured again at the same step; see
+    scalars.read.
 
     Raises:
         ViewError: a path does not exist or is not a directory, or there is no run at all.
     """
     found = runs.find(paths)
-    return Runs(found.places, found.problems)
+    return Runs(map(_load, found.places), found.problems, Settings(keep_superseded))
 
 
 class Runs:
@@ -88,10 +99,15 @@ class Runs:
     Tags are chosen by name or shell glob. What could not be read is in `problems`; the rest is unharmed.
     """
 
-    def __init__(self, places: Iterable[Place], problems: Iterable[Problem] = ()) -> None:
+    def __init__(
+        self, runs: Iterable[Run], problems: Iterable[Problem] = (), settings: Settings | None = None
+    ) -> None:
+        self.runs: tuple[Run, ...] = tuple(runs)
+        self._settings = settings or Settings()
         self._problems = dict.fromkeys(problems)  # a dict, so that what is read twice is named once
+        self._problems |= dict.fromkeys(problem for run in self.runs for problem in run.problems)
+        self._superseded: dict[str, dict[str, int]] = {}
         self._tags: dict[str, None] = {}
-        self.runs: tuple[Run, ...] = tuple(self._load(place) for place in places)
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -118,6 +134,11 @@ class Runs:
     def problems(self) -> tuple[Problem, ...]:
         """What could not be read so far."""
         return tuple(self._problems)
+
+    @property
+    def superseded(self) -> dict[str, dict[str, int]]:
+        """By run and tag, how many frames so far were left out because a resumed run measured them again."""
+        return {run: dict(by_tag) for run, by_tag in self._superseded.items()}
 
     def config(self, run: str | Run) -> AttrDict:
         """The config of a run, nested; empty where it is unknown."""
@@ -147,8 +168,10 @@ class Runs:
         tags = _names(tags)
         for run in self.runs:
             wanted = everything if tags is None else lambda tag: compare.matches(tag, tags)
-            reading = scalars.read(run.place, wanted, live=run.live)
+            reading = scalars.read(run.place, wanted, live=run.live, keep=self._settings.keep_superseded)
             self._problems |= dict.fromkeys(reading.problems)
+            if reading.superseded:
+                self._superseded.setdefault(run.name, {}).update(reading.superseded)
             self._tags |= dict.fromkeys(reading.tags)
             yield run, reading
         wrong = compare.unmatched("tag", tags or (), self._tags)
@@ -244,12 +267,12 @@ class Runs:
             figure.save(drawn, target)
         return drawn, axes
 
-    def _load(self, place: Place) -> Run:
-        status = registry.status(place.home)
-        config = registry.config(place.home)
-        self._problems |= dict.fromkeys((*status.problems, *config.problems))
-        flat = None if config.config is None else compare.flatten(config.config)
-        return Run(place, status.status, config.config, flat, time.time())
+
+def _load(place: Place) -> Run:
+    status = registry.status(place.home)
+    config = registry.config(place.home)
+    flat = None if config.config is None else compare.flatten(config.config)
+    return Run(place, status.status, config.config, flat, time.time(), (*status.problems, *config.problems))
 
 
 def _summary(run: Run, reading: Reading) -> Summary:

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from exptools.errors import ExptoolsError, ViewError
@@ -124,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="this column of the table: state, duration, error, a key, a tag",
     )
+    add(
+        "--keep-superseded",
+        action="store_true",
+        help="keep frames that a resumed run measured again at the same step",
+    )
     add("--version", action="version", version=f"exptools {__version__}")
     return parser
 
@@ -144,7 +149,7 @@ def _run(options: argparse.Namespace) -> int:
     from exptools.viewing.api import load
 
     _check_files(options)
-    runs = load(*options.paths)
+    runs = load(*options.paths, keep_superseded=options.keep_superseded)
     try:
         if options.csv is not None:
             _csv(runs, options)
@@ -153,6 +158,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.csv is None and options.plot is None:
             _table(runs, options)
     finally:
+        _note_superseded(runs.superseded)
         _report(runs.problems)
     return 1 if runs.problems else 0
 
@@ -228,6 +234,18 @@ def _note_hidden(summary: Table) -> None:
     if summary.hidden:
         keys = ", ".join(summary.hidden)
         _note(f"not shown, as it only says which run it is: {keys}; to see it name it with --columns")
+
+
+def _note_superseded(superseded: Mapping[str, Mapping[str, int]]) -> None:
+    if not superseded:
+        return
+    by_run = {run: sum(by_tag.values()) for run, by_tag in superseded.items()}
+    first, n = next(iter(by_run.items()))
+    where = f"in run {first}" if len(by_run) == 1 else f"in {len(by_run)} runs (the first: {first}, {n})"
+    _note(
+        f"{sum(by_run.values())} frames {where} were left out: a later session measured them again at the "
+        "same step; --keep-superseded shows them"
+    )
 
 
 def _report(problems: Iterable[Problem]) -> None:
