@@ -40,6 +40,11 @@ def decode_header(data: bytes) -> tuple[list[str], int] | None:
     return cells[2:], end
 
 
+def has_header(data: bytes) -> bool:
+    """Whether `data` holds the whole first line."""
+    return _line_end(data) is not None
+
+
 def _line_end(data: bytes) -> int | None:
     """Behind the first line end that is not inside quotes."""
     at = data.find(b"\n")

@@ -6,22 +6,23 @@ import functools
 import os
 import time
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from exptools import rundir
 from exptools.collections import AttrDict
 from exptools.errors import ViewError
 from exptools.rundir import State, Status
-from exptools.viewing import compare, runs, scalars
+from exptools.viewing import compare, parallel, runs, scalars
 from exptools.viewing.compare import FlatConfig
-from exptools.viewing.curves import Curve, Reading, concatenated, everything
+from exptools.viewing.curves import Curve, Reading, concatenated
 from exptools.viewing.groups import Group, Member, by_sweep, grouped
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import registry
 from exptools.viewing.runs import Place
+from exptools.viewing.scalars import Finals
 from exptools.viewing.summary import Summary, Table, tabulate, why_failed
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from exptools.viewing.exporters.panels import Panel
 
+Found = TypeVar("Found", Reading, Finals)
 Names: TypeAlias = str | Sequence[str] | None  # tags or columns, or globs of them; None: all
 
 
@@ -77,12 +79,14 @@ class Run:
 class Settings:
     """How runs are read; see load."""
 
+    cache: bool = True
     keep_superseded: bool = False
 
 
-def load(*paths: str | os.PathLike[str], keep_superseded: bool = False) -> Runs:
+def load(*paths: str | os.PathLike[str], cache: bool = True, keep_superseded: bool = False) -> Runs:
     """The runs at and below `paths`: their configs and states; scalars are read when they are asked for.
 
+    cache: whether columns that were read are kept, and read instead of the files; see viewing/cache.
     keep_superseded: whether frames are kept that a resumed run measured again at the same step; see
     scalars.read.
 
@@ -90,7 +94,7 @@ def load(*paths: str | os.PathLike[str], keep_superseded: bool = False) -> Runs:
         ViewError: a path does not exist or is not a directory, or there is no run at all.
     """
     found = runs.find(paths)
-    return Runs(map(_load, found.places), found.problems, Settings(keep_superseded))
+    return Runs(map(_load, found.places), found.problems, Settings(cache, keep_superseded))
 
 
 class Runs:
@@ -165,16 +169,28 @@ class Runs:
         Raises:
             ViewError: after the last run, if a tag was asked for that no run has.
         """
-        tags = _names(tags)
-        for run in self.runs:
-            wanted = everything if tags is None else lambda tag: compare.matches(tag, tags)
-            reading = scalars.read(run.place, wanted, live=run.live, keep=self._settings.keep_superseded)
-            self._problems |= dict.fromkeys(reading.problems)
-            if reading.superseded:
-                self._superseded.setdefault(run.name, {}).update(reading.superseded)
-            self._tags |= dict.fromkeys(reading.tags)
-            yield run, reading
-        wrong = compare.unmatched("tag", tags or (), self._tags)
+        return self._read(scalars.read, tags)
+
+    def finals(self, tags: Names = None) -> Iterator[tuple[Run, Finals]]:
+        """Each run with the last value of each of its tags.
+
+        Raises:
+            ViewError: after the last run, if a tag was asked for that no run has.
+        """
+        return self._read(scalars.finals, tags)
+
+    def _read(self, read: Callable[[scalars.Job], Found], tags: Names) -> Iterator[tuple[Run, Found]]:
+        patterns = None if tags is None else tuple(_names(tags) or ())
+        how = (self._settings.keep_superseded, self._settings.cache)
+        jobs = [scalars.Job(run.place, patterns, run.live, *how) for run in self.runs]
+        is_python = scalars.decoded_by_python(jobs)
+        for run, found in zip(self.runs, parallel.mapped(read, jobs, in_processes=is_python), strict=True):
+            self._problems |= dict.fromkeys(found.problems)
+            if found.superseded:
+                self._superseded.setdefault(run.name, {}).update(found.superseded)
+            self._tags |= dict.fromkeys(found.tags)
+            yield run, found
+        wrong = compare.unmatched("tag", patterns or (), self._tags)
         if wrong is not None:
             raise ViewError(wrong)
 
@@ -184,7 +200,7 @@ class Runs:
         Raises:
             ViewError: a tag or column was asked for that does not exist.
         """
-        return tabulate([_summary(run, reading) for run, reading in self.readings(tags)], _names(columns))
+        return tabulate([_summary(run, finals) for run, finals in self.finals(tags)], _names(columns))
 
     def table(self, tags: Names = None, columns: Names = None) -> pd.DataFrame:
         """One row per run: run, state, duration_s, the config keys that differ, the last value of each tag.
@@ -275,11 +291,10 @@ def _load(place: Place) -> Run:
     return Run(place, status.status, config.config, flat, time.time(), (*status.problems, *config.problems))
 
 
-def _summary(run: Run, reading: Reading) -> Summary:
-    last = {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)}
+def _summary(run: Run, finals: Finals) -> Summary:
     duration_s = None if run.status is None else run.status.duration_s(run.loaded_at)
     error = None if run.status is None else why_failed(run.status)
-    return Summary(run.name, run.state, duration_s, run.flat, last, error)
+    return Summary(run.name, run.state, duration_s, run.flat, finals.values, error)
 
 
 def _plain(value: Any) -> Any:

@@ -125,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         help="this column of the table: state, duration, error, a key, a tag",
     )
     add(
+        "--no-cache",
+        dest="cache",
+        action="store_false",
+        help="read every file anew and leave nothing behind",
+    )
+    add(
         "--keep-superseded",
         action="store_true",
         help="keep frames that a resumed run measured again at the same step",
@@ -149,7 +155,7 @@ def _run(options: argparse.Namespace) -> int:
     from exptools.viewing.api import load
 
     _check_files(options)
-    runs = load(*options.paths, keep_superseded=options.keep_superseded)
+    runs = load(*options.paths, cache=options.cache, keep_superseded=options.keep_superseded)
     try:
         if options.csv is not None:
             _csv(runs, options)

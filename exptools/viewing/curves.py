@@ -57,7 +57,8 @@ class Reading:
 
     curves: per wanted tag its frames. tags: all tags, wanted or not. usable: False where there was nothing to
     take frames from, not even an empty table of them. superseded: how many frames of a tag were left out
-    because a later session measured it again at the same step.
+    because a later session measured it again at the same step. end: so many bytes of the file were read, up
+    to the end of its last whole record; None where reading cannot go on from there.
     """
 
     curves: Mapping[str, Curve]
@@ -65,6 +66,19 @@ class Reading:
     problems: tuple[Problem, ...] = ()
     usable: bool = True
     superseded: Mapping[str, int] = field(default_factory=dict)
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Since:
+    """From where to read on, and what is known of what is before. tags: the scalars there."""
+
+    end: int
+    tags: tuple[str, ...]
+
+
+class ReadAgain(Exception):
+    """What is before is not what it was: read the file from its beginning."""
 
 
 def everything(tag: str) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exptools import rundir
-from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
+from exptools.viewing import cache, compare
+from exptools.viewing.curves import Curve, Reading, concatenated, everything
+from exptools.viewing.problem import Problem
 from exptools.viewing.readers.format import Format
 from exptools.viewing.runs import Place, Source
 
@@ -15,20 +19,88 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def read(place: Place, wanted: Wanted = everything, *, live: bool = False, keep: bool = False) -> Reading:
-    """The scalars of the run at `place`.
+_OWN = "exptools"  # the name of our own format
+_WORTH_PROCESSES = 2**25  # bytes of event files: some 0.3 s of decoding, in which processes start
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The last value of each wanted tag; tags, problems and superseded as a Reading has them."""
+
+    values: Mapping[str, float]
+    tags: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+    superseded: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be read of a run, and how.
+
+    patterns: names and globs of the wanted tags; None: all. live: whether somebody may be writing. keep: also
+    superseded frames. cached: use the cache, and write it.
+    """
+
+    place: Place
+    patterns: tuple[str, ...] | None = None
+    live: bool = False
+    keep: bool = False
+    cached: bool = False
+
+    def wants(self, tag: str) -> bool:
+        """Whether the tag is wanted."""
+        return self.patterns is None or compare.matches(tag, self.patterns)
+
+
+def read(job: Job) -> Reading:
+    """The scalars of the run of `job`.
 
     The files of one format follow each other. Where a later file, or a later part of a file in which steps
     went back, measured a tag again at the same step, the last frame counts and the others are counted as
-    superseded; `keep`: all are kept. Of several formats exact ones come first: a number that is in two, in
-    one of them rounded to float32, is one frame. While the run is `live`, a last record that is only half
+    superseded, unless all are to be kept. Of several formats exact ones come first: a number that is in two,
+    in one of them rounded to float32, is one frame. While the run is live, a last record that is only half
     written is left out and is no problem.
     """
     by_format: dict[Format, list[Reading]] = {}
-    for source in _ordered(place.sources):
+    for source in _ordered(job.place.sources):
         if not _is_view(source, by_format):
-            by_format.setdefault(source.format, []).append(_read(source, wanted, live))
-    return _combined([_of_one_format(found, format_, keep) for format_, found in by_format.items()])
+            by_format.setdefault(source.format, []).append(_read(source, job))
+    return _combined([_of_one_format(found, format_, job.keep) for format_, found in by_format.items()])
+
+
+def decoded_by_python(jobs: Iterable[Job]) -> bool:
+    """Whether event files that are not in the cache hold so much that processes are worth their start."""
+    left = _WORTH_PROCESSES
+    for job in jobs:
+        for source in job.place.sources:
+            if not source.format.exact and not (job.cached and cache.is_of(source.path)):
+                with contextlib.suppress(OSError):
+                    left -= source.path.stat().st_size
+        if left < 0:
+            return True
+    return False
+
+
+def finals(job: Job) -> Finals:
+    """The last value of each tag of the run of `job`, and what `read` would say beside.
+
+    They are in the cache, so that a table of many long runs needs none of their columns.
+    """
+    alone = _alone(job.place.sources) if job.cached else None
+    if alone is not None:
+        known = cache.finals(alone.path, job.wants, reads_on=alone.format.reads_on)
+        if known is not None and known.usable and (alone.format.is_cut or not known.goes_back):
+            return Finals(known.values, known.tags, known.problems)
+    reading = read(job)
+    values = {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)}
+    return Finals(values, reading.tags, reading.problems, reading.superseded)
+
+
+def _alone(sources: Sequence[Source]) -> Source | None:
+    """The one file that says it all; None if there are several."""
+    has_own = any(source.format.name == _OWN for source in sources)
+    left = [source for source in sources if not (has_own and _is_own_events(source))]
+    return left[0] if len(left) == 1 else None
 
 
 def _ordered(sources: Iterable[Source]) -> list[Source]:
@@ -37,13 +109,23 @@ def _ordered(sources: Iterable[Source]) -> list[Source]:
 
 def _is_view(source: Source, found: Mapping[Format, Sequence[Reading]]) -> bool:
     """Whether the file only repeats a progress.csv that was read: exptools' own event file."""
-    is_own = source.path.name.endswith(rundir.OWN_EVENTS_SUFFIX)
-    return is_own and any(f.name == "exptools" and any(r.usable for r in read) for f, read in found.items())
+    return _is_own_events(source) and any(
+        format_.name == _OWN and any(reading.usable for reading in readings)
+        for format_, readings in found.items()
+    )
 
 
-def _read(source: Source, wanted: Wanted, live: bool) -> Reading:
-    assert source.format.read is not None, f"{source.format.name} names files with scalars and reads none"
-    return source.format.read(source.path, wanted, live=live)
+def _is_own_events(source: Source) -> bool:
+    return source.path.name.endswith(rundir.OWN_EVENTS_SUFFIX)
+
+
+def _read(source: Source, job: Job) -> Reading:
+    format_ = source.format
+    assert format_.read is not None, f"{format_.name} names files with scalars and reads none"
+    if job.cached:
+        return cache.read(source.path, format_.read, job.wants, live=job.live, reads_on=format_.reads_on)
+    wanted = everything if job.patterns is None else job.wants
+    return format_.read(source.path, wanted, live=job.live)
 
 
 def _of_one_format(readings: Sequence[Reading], format_: Format, keep: bool) -> Reading:

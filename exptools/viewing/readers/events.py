@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exptools import rundir
-from exptools.viewing.curves import Curve, Reading, Wanted, everything
+from exptools.viewing.curves import Curve, Reading, Since, Wanted, everything
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers.format import Format
 
@@ -24,7 +24,9 @@ _PLUGIN = "scalars"
 _DT_BFLOAT16 = 14  # tensorboard/compat/proto/types.proto
 
 
-def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Reading:
+def read(
+    path: Path, wanted: Wanted = everything, *, live: bool = False, since: Since | None = None
+) -> Reading:
     """The scalars of one event file, every one.
 
     A record that cannot be read is named with its offset and those after it are still read. A file that
@@ -37,23 +39,23 @@ def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Read
     except OSError as error:
         return Reading({}, (), (Problem.of_os(path, error),))
     try:
-        return _read(path, fd, wanted, live)
+        return _read(path, fd, wanted, live, since or Since(0, ()))
     except OSError as error:
         return Reading({}, (), (Problem.of_os(path, error),))
     finally:
         os.close(fd)
 
 
-def _read(path: Path, fd: int, wanted: Wanted, live: bool) -> Reading:
+def _read(path: Path, fd: int, wanted: Wanted, live: bool, since: Since) -> Reading:
     from exptools.formats.columns import Reader
 
-    reader = Reader(fd, wanted)
+    reader = Reader(fd, wanted, since.end)
     parts = list(reader.parts())
-    problems = _look_at_others(path, reader) if reader.others else []
+    problems = _look_at_others(path, reader, since) if reader.others else []
     parts += reader.singles()
     problems += [Problem(path, d.reason, d.offset) for d in reader.damages if not (d.torn and live)]
     # Writers may name a tag's plugin in its first summary only.
-    known = {tag for tag, plugin in reader.met if plugin == _PLUGIN}
+    known = {*since.tags, *(tag for tag, plugin in reader.met if plugin == _PLUGIN)}
     of_scalars = {key: at for key, at in reader.met.items() if key[1] is None or key[0] in known}
     tags = dict.fromkeys(tag for tag, _ in sorted(of_scalars, key=lambda key: of_scalars[key]))
     by_tag: dict[str, list[Part]] = {}
@@ -61,7 +63,8 @@ def _read(path: Path, fd: int, wanted: Wanted, live: bool) -> Reading:
         if (part.tag, part.plugin) in of_scalars:
             by_tag.setdefault(part.tag, []).append(part)
     curves = {tag: _curve(by_tag[tag]) for tag in tags if tag in by_tag}
-    return Reading(curves, tuple(tags), tuple(sorted(problems, key=lambda p: p.offset or 0)))
+    in_order = tuple(sorted(problems, key=lambda p: p.offset or 0))
+    return Reading(curves, tuple(tags), in_order, end=reader.end)
 
 
 def _curve(parts: Sequence[Part]) -> Curve:
@@ -78,7 +81,7 @@ def _curve(parts: Sequence[Part]) -> Curve:
     return Curve(*columns)
 
 
-def _look_at_others(path: Path, reader: Reader) -> list[Problem]:
+def _look_at_others(path: Path, reader: Reader, since: Since) -> list[Problem]:
     """Let protobuf decode what is not simple, and give the reader its scalars."""
     from exptools.formats.columns import place
 
@@ -94,7 +97,7 @@ def _look_at_others(path: Path, reader: Reader) -> list[Problem]:
         if event is not None and event.HasField("summary")
         for i, summary in enumerate(event.summary.value)
     ]
-    known = {tag for tag, plugin in reader.met if plugin == _PLUGIN}
+    known = {*since.tags, *(tag for tag, plugin in reader.met if plugin == _PLUGIN)}
     known |= {_tag(summary) for _, _, summary in summaries if _plugin(summary) == _PLUGIN}
     for at, event, summary in summaries:
         tag, plugin = _tag(summary), _plugin(summary)
@@ -151,4 +154,4 @@ def _half(bits: int, *, is_bfloat16: bool) -> float:
     return value
 
 
-FORMAT = Format("tensorboard", scalars=(f"*{rundir.EVENTS_INFIX}*",), read=read, exact=False)
+FORMAT = Format("tensorboard", scalars=(f"*{rundir.EVENTS_INFIX}*",), read=read, exact=False, reads_on=True)

@@ -14,7 +14,7 @@ from exptools.rundir import Status
 from exptools.viewing.problem import Problem
 
 if TYPE_CHECKING:
-    from exptools.viewing.curves import Reading, Wanted
+    from exptools.viewing.curves import Reading, Since, Wanted
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,11 @@ class ReadScalars(Protocol):
     What cannot be read is in the reading's problems, with its offset, and the rest is read nevertheless.
     While the run is `live` a last record that is only half written is no problem. A file that has vanished
     held nothing. Nothing is raised.
+
+    since: given if the format `reads_on`: only what is behind it is read, and ReadAgain may be raised.
     """
 
-    def __call__(self, path: Path, wanted: Wanted, *, live: bool) -> Reading: ...
+    def __call__(self, path: Path, wanted: Wanted, *, live: bool, since: Since | None = None) -> Reading: ...
 
 
 def always(path: Path) -> bool:
@@ -57,9 +59,9 @@ class Format:
     scalar yet. is_whole: its runs are so wherever they lie; others, inside a run that is, are parts of it and
     have its config. scalars: files that hold scalars; `claims` says of one whether it really is of this
     format, and `read` reads it. exact: whether its values are what was measured; False: rounded to float32 or
-    so, and only taken where no exact file has a frame. is_cut: whether its writer takes back what a resumed
-    run measures again; of others, steps that go back in a file are taken for a resume. config, status: of the
-    run in a directory.
+    so, and only taken where no exact file has a frame. reads_on: whether a file that has grown can be read
+    from where it ended. is_cut: whether its writer takes back what a resumed run measures again; of others,
+    steps that go back in a file are taken for a resume. config, status: of the run in a directory.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Format:
     claims: Callable[[Path], bool] = always
     read: ReadScalars | None = None
     exact: bool = True
+    reads_on: bool = False
     is_cut: bool = False
     config: Callable[[Path], ConfigReading] | None = None
     status: Callable[[Path], StatusReading] | None = None

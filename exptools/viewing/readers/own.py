@@ -64,6 +64,7 @@ FORMAT = Format(
     scalars=(rundir.PROGRESS,),
     claims=_claims,
     read=progress.read,
+    reads_on=True,
     is_cut=True,
     config=config,
     status=status,

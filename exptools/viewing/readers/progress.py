@@ -6,57 +6,74 @@ The first two columns are step and wall_time BY POSITION: a tag may bear those n
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from exptools.formats.progress import decode_header
-from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
+from exptools.formats.progress import decode_header, has_header
+from exptools.viewing.curves import Curve, ReadAgain, Reading, Since, Wanted, concatenated, everything
 from exptools.viewing.problem import Problem
 
 if TYPE_CHECKING:
     import polars as pl
 
+_HEAD = 2**16  # bytes that are read to find the header
 _STEP, _WALL_TIME = "0", "1"  # the columns' names inside this file are their positions
 
 
-def read(path: Path, wanted: Wanted = everything, *, live: bool = False) -> Reading:
+def read(
+    path: Path, wanted: Wanted = everything, *, live: bool = False, since: Since | None = None
+) -> Reading:
     """The frames of progress.csv, bit for bit; no file, or one without a byte yet, is not usable.
 
     A row that cannot be read is named with its offset and the others are kept; so is a last row without its
     line end, unless the run is `live`.
     """
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            head = _head(file)
+            header = decode_header(head)
+            if header is not None:
+                if since is not None and list(since.tags) != header[0]:
+                    raise ReadAgain
+                at = header[1] if since is None else since.end
+                file.seek(at)
+                return _read_rows(path, file.read(), at, header[0], wanted, live)
     except (FileNotFoundError, NotADirectoryError):
         return _nothing()
     except OSError as error:
         return _nothing(Problem.of_os(path, error))
-    try:
-        header = decode_header(data)
     except ValueError as error:
         return _nothing(Problem(path, str(error), offset=0))
-    if header is None:
-        torn = Problem(path, "the file ends inside its header", offset=0)
-        return _nothing() if live or not data else _nothing(torn)
-    tags, start = header
-    return _read_rows(path, data, start, tags, wanted, live)
+    torn = Problem(path, "the file ends inside its header", offset=0)
+    return _nothing() if live or not head else _nothing(torn)
+
+
+def _head(file: BinaryIO) -> bytes:
+    """The file's beginning with at least its whole first line, if it has one."""
+    head = b""
+    while more := file.read(_HEAD):
+        head += more
+        if has_header(head):
+            break
+    return head
 
 
 def _nothing(*problems: Problem) -> Reading:
     return Reading({}, (), problems, usable=False)
 
 
-def _read_rows(path: Path, data: bytes, start: int, tags: list[str], wanted: Wanted, live: bool) -> Reading:
+def _read_rows(path: Path, data: bytes, at: int, tags: list[str], wanted: Wanted, live: bool) -> Reading:
+    """The frames of the rows in `data`, which begins `at` that offset of the file."""
     stop = data.rfind(b"\n") + 1
     problems: list[Problem] = []
-    rows = _salvage(path, data[start:stop], start, 2 + len(tags), problems)
+    rows = _salvage(path, data if stop == len(data) else data[:stop], at, 2 + len(tags), problems)
     if stop < len(data) and not live:
-        problems.append(Problem(path, "the last row is torn: it has no line end and was left out", stop))
+        problems.append(Problem(path, "the last row is torn: it has no line end and was left out", at + stop))
     curves: dict[str, list[Curve]] = {}
     for i, tag in enumerate(tags, start=2):
         if wanted(tag):
             curves.setdefault(tag, []).extend(_curve(frame, str(i)) for frame in rows)
     joined = {tag: concatenated(parts) for tag, parts in curves.items() if parts}
-    return Reading(joined, tuple(tags), tuple(problems))
+    return Reading(joined, tuple(tags), tuple(problems), end=at + stop)
 
 
 def _curve(frame: pl.DataFrame, column: str) -> Curve:

@@ -1,0 +1,319 @@
+"""What was read once: the columns of a file with scalars, kept in Parquet, so that the second look is cheap.
+
+Beside the file, in .exptools_cache/, or in the user's cache directory where that cannot be written. It is
+found by the file's name and trusted while size and mtime of the file are those it was made of; of a file that
+has grown since, only what is new is read. Nothing is lost with it: what cannot be read or written is done
+without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exptools import rundir
+from exptools.viewing.curves import Curve, ReadAgain, Reading, Since, Wanted, concatenated, everything
+from exptools.viewing.problem import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from exptools.viewing.readers.format import ReadScalars
+
+DIRECTORY = ".exptools_cache"
+SMALLEST = 2**17  # bytes; a smaller file is read as fast as its cache would be
+LARGEST = 2**30  # all columns of it have to be in memory once
+_VERSION = 1  # another one where readers find something else in the same file
+_KEY = "exptools"
+_SAMPLE = 4096  # bytes at the beginning and before the end, to see that a file has only grown
+
+
+@dataclass(frozen=True)
+class _Index:
+    """What stands in the cache beside the columns.
+
+    size, mtime_ns: of the file. end: so many bytes of it were read. sample: a digest of some of them. curves:
+    per tag the columns of its step, wall time and value, and how many frames. finals: the last value of each
+    tag. goes_back: whether the steps of some tag do. problems: offset and reason.
+    """
+
+    size: int
+    mtime_ns: int
+    end: int
+    sample: str
+    tags: list[str]
+    curves: dict[str, tuple[int, int, int, int]]
+    finals: dict[str, float]
+    goes_back: bool
+    problems: list[tuple[int | None, str]]
+    usable: bool
+
+    def is_of(self, found: os.stat_result) -> bool:
+        """Whether the file is still what was read."""
+        return (self.size, self.mtime_ns) == (found.st_size, found.st_mtime_ns)
+
+    def is_whole(self, reads_on: bool) -> bool:
+        """Whether nothing is behind what was read."""
+        return self.end == self.size or not reads_on
+
+
+def read(path: Path, read_file: ReadScalars, wanted: Wanted, *, live: bool, reads_on: bool) -> Reading:
+    """What `read_file` finds in `path`, as far as possible from the cache.
+
+    reads_on: whether it can read on from where it ended; see ReadScalars.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return read_file(path, wanted, live=live)
+    if not SMALLEST <= found.st_size <= LARGEST or (live and not reads_on):
+        return read_file(path, wanted, live=live)
+    place, index = _look_up(path)
+    if index is not None and place is not None:
+        may_have_grown = reads_on and index.end <= found.st_size
+        with contextlib.suppress(_Unusable, ReadAgain):
+            if index.is_of(found) and index.is_whole(reads_on):
+                return _of(index, path, place, wanted)
+            if may_have_grown and index.sample == _sample(path, index.end):
+                return _grown(index, path, place, read_file, wanted, live, found)
+    reading = read_file(path, everything, live=live)
+    _keep(path, reading, found)
+    return _chosen(reading, wanted)
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The last value of each wanted tag, and what a Reading says beside. goes_back: whether some steps do."""
+
+    values: Mapping[str, float]
+    tags: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    usable: bool
+    goes_back: bool
+
+
+def finals(path: Path, wanted: Wanted, *, reads_on: bool) -> Finals | None:
+    """The last values of the tags in `path`, without its columns; None if they are not known."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    place, index = _look_up(path) if found.st_size >= SMALLEST else (None, None)
+    if place is None or index is None or not index.is_of(found) or not index.is_whole(reads_on):
+        return None
+    values = {tag: value for tag, value in index.finals.items() if wanted(tag)}
+    return Finals(values, tuple(index.tags), _problems(index, path), index.usable, index.goes_back)
+
+
+def is_of(path: Path) -> bool:
+    """Whether there is a cache of `path` that looks like one of its present content."""
+    place = next((place for place in _places(path) if place.exists()), None)
+    with contextlib.suppress(OSError):
+        return place is not None and place.stat().st_mtime_ns >= path.stat().st_mtime_ns
+    return False
+
+
+def _problems(index: _Index, path: Path) -> tuple[Problem, ...]:
+    return tuple(Problem(path, reason, offset) for offset, reason in index.problems)
+
+
+class _Unusable(Exception):
+    """The cache cannot be read."""
+
+
+def _grown(
+    index: _Index,
+    path: Path,
+    place: Path,
+    read_file: ReadScalars,
+    wanted: Wanted,
+    live: bool,
+    found: os.stat_result,
+) -> Reading:
+    """What was known, and what has been written since."""
+    since = Since(index.end, tuple(index.tags))
+    is_much = found.st_size - index.end > max(SMALLEST, index.end // 4)  # so that it is seldom written again
+    more = read_file(path, everything if is_much else wanted, live=live, since=since)
+    if is_much:
+        whole = _joined(_of(index, path, place, everything), more)
+        _keep(path, whole, found)
+        return _chosen(whole, wanted)
+    return _joined(_of(index, path, place, wanted), more)
+
+
+def _joined(old: Reading, new: Reading) -> Reading:
+    curves = {
+        tag: concatenated([part.curves[tag] for part in (old, new) if tag in part.curves])
+        for tag in dict.fromkeys([*old.curves, *new.curves])
+    }
+    tags = tuple(dict.fromkeys([*old.tags, *new.tags]))
+    in_order = {tag: curves[tag] for tag in tags if tag in curves}
+    return Reading(in_order, tags, (*old.problems, *new.problems), old.usable or new.usable, end=new.end)
+
+
+def _chosen(reading: Reading, wanted: Wanted) -> Reading:
+    curves = {tag: curve for tag, curve in reading.curves.items() if wanted(tag)}
+    return Reading(curves, reading.tags, reading.problems, reading.usable, end=reading.end)
+
+
+# --- where it lies ----------------------------------------------------------------------------------------
+
+
+def _places(path: Path) -> Iterator[Path]:
+    """Where the cache of `path` may be: beside it, or in the user's directory."""
+    yield path.parent / DIRECTORY / f"{path.name}.parquet"
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    yield Path(base) / "exptools" / f"{name}.parquet"
+
+
+def _look_up(path: Path) -> tuple[Path | None, _Index | None]:
+    for place in _places(path):
+        if place.exists():
+            return place, _index(place)
+    return None, None
+
+
+def _index(place: Path) -> _Index | None:
+    """What the cache says of itself; None if it cannot be read or was written by another version."""
+    import polars as pl
+
+    try:
+        said = json.loads(pl.read_parquet_metadata(place)[_KEY])
+        if said.pop("version") != _VERSION:
+            return None
+        return _Index(**said)
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
+        return None
+
+
+def _sample(path: Path, end: int) -> str:
+    """A digest of the beginning of a file and of what is before `end`."""
+    digest = hashlib.sha256()
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        digest.update(file.read(min(_SAMPLE, end)))
+        file.seek(max(0, end - _SAMPLE))
+        digest.update(file.read(min(_SAMPLE, end)))
+    return digest.hexdigest()
+
+
+# --- reading and writing it -------------------------------------------------------------------------------
+
+
+def _of(index: _Index, path: Path, place: Path, wanted: Wanted) -> Reading:
+    """The reading that was kept.
+
+    Raises:
+        _Unusable: the file is damaged, or has gone.
+    """
+    import polars as pl
+
+    chosen = {tag: numbers for tag, numbers in index.curves.items() if wanted(tag)}
+    names = sorted({n for numbers in chosen.values() for n in numbers[:3]})
+    columns: dict[int, NDArray[Any]] = {}
+    try:
+        if names:
+            wide = [str(n) for n in names]
+            frame = pl.read_parquet(place, columns=wide, glob=False, hive_partitioning=False)
+            columns = {n: _array(frame[str(n)], length) for n, length in _lengths(chosen).items()}
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _Unusable from error
+    curves = {tag: Curve(columns[s], columns[w], columns[v]) for tag, (s, w, v, _) in chosen.items()}
+    return Reading(curves, tuple(index.tags), _problems(index, path), index.usable, end=index.end)
+
+
+def _lengths(curves: Mapping[str, tuple[int, int, int, int]]) -> dict[int, int]:
+    return {n: length for *columns, length in curves.values() for n in columns}
+
+
+def _array(column: Any, length: int) -> NDArray[Any]:
+    """The column without what fills it up: all columns of a Parquet file are of one length."""
+    found: NDArray[Any] = column.head(length).to_numpy()
+    return found
+
+
+def _keep(path: Path, reading: Reading, found: os.stat_result) -> None:
+    """Write the cache; if that fails there is none."""
+    end = found.st_size if reading.end is None else reading.end
+    columns, curves = _columns(reading.curves)
+    index = {
+        "version": _VERSION,
+        "size": found.st_size,
+        "mtime_ns": found.st_mtime_ns,
+        "end": end,
+        "sample": _sample(path, end),
+        "tags": reading.tags,
+        "curves": curves,
+        "finals": {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)},
+        "goes_back": any((curve.step[1:] < curve.step[:-1]).any() for curve in reading.curves.values()),
+        "problems": [(p.offset, p.reason) for p in reading.problems if _stays(p, reading)],
+        "usable": reading.usable,
+    }
+    for place in _places(path):
+        if _write(place, columns, json.dumps(index)):
+            return
+
+
+def _stays(problem: Problem, reading: Reading) -> bool:
+    """Whether it is of what was read: what is behind that is looked at again, and may be whole then."""
+    return reading.end is None or problem.offset is None or problem.offset < reading.end
+
+
+def _columns(
+    curves: Mapping[str, Curve],
+) -> tuple[list[NDArray[Any]], dict[str, tuple[int, int, int, int]]]:
+    """The different columns of `curves`, and which are whose: tags that were logged together have the same
+    steps and times, which are kept once.
+    """
+    columns: list[NDArray[Any]] = []
+    numbers: dict[bytes, int] = {}
+
+    def number(array: NDArray[Any]) -> int:
+        digest = hashlib.blake2b(array.dtype.char.encode() + array.tobytes(), digest_size=16).digest()
+        if digest not in numbers:
+            numbers[digest] = len(columns)
+            columns.append(array)
+        return numbers[digest]
+
+    def new(array: NDArray[Any]) -> int:
+        columns.append(array)
+        return len(columns) - 1
+
+    which = {
+        tag: (number(curve.step), number(curve.wall_time), new(curve.value), len(curve))
+        for tag, curve in curves.items()
+    }
+    return columns, which
+
+
+def _write(place: Path, columns: list[NDArray[Any]], index: str) -> bool:
+    import polars as pl
+
+    temporary = place.with_name(rundir.temporary_name(place.name))
+    longest = max(map(len, columns), default=0)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        frame = pl.DataFrame({str(n): _filled(column, longest) for n, column in enumerate(columns)})
+        frame.write_parquet(
+            temporary, compression="zstd", compression_level=1, statistics=False, metadata={_KEY: index}
+        )
+        os.replace(temporary, place)
+        return True
+    except (OSError, pl.exceptions.PolarsError):
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        return False
+
+
+def _filled(column: NDArray[np.float64] | NDArray[np.int64], length: int) -> Any:
+    import polars as pl
+
+    series = pl.Series(column)
+    return series if len(series) == length else series.extend_constant(None, length - len(series))
