@@ -241,16 +241,40 @@ class Runs:
         )
         return frame
 
-    def to_csv(self, file: str | os.PathLike[str], tags: Names = None) -> None:
-        """Write every frame of every scalar to `file`; see exporters.csv.
+    def to_csv(self, file: str | os.PathLike[str], tags: Names = None, *, wide: bool = False) -> None:
+        """Write every frame of every scalar to `file`: long, see exporters.csv, or `wide`, see exporters.wide.
 
         Raises:
             ViewError: `file` cannot be written, or a tag was asked for that no run has.
         """
         from exptools.viewing.exporters import csv, output
+        from exptools.viewing.exporters import wide as wide_csv
 
         with output.replacing(Path(file)) as stream:
-            csv.write(stream, self, tags)
+            (wide_csv if wide else csv).write(stream, self, _names(tags))
+
+    def to_csvs(self, directory: str | os.PathLike[str], tags: Names = None) -> list[Path]:
+        """Write a wide CSV per run into `directory`, which is made if need be; see exporters.wide.
+
+        Returns the files.
+
+        Raises:
+            ViewError: they cannot be written, or a tag was asked for that no run has.
+        """
+        from exptools.viewing.exporters import wide
+
+        return wide.write_each(Path(directory), self, _names(tags))
+
+    def to_parquet(self, file: str | os.PathLike[str], tags: Names = None) -> None:
+        """Write every frame of every scalar to `file`, long; see exporters.parquet.
+
+        Raises:
+            ViewError: `file` cannot be written, or a tag was asked for that no run has.
+        """
+        from exptools.viewing.exporters import output, parquet
+
+        with output.replacing(Path(file)) as stream:
+            parquet.write(stream, self, _names(tags))
 
     def panels(self, *tags: str) -> list[Panel]:
         """What `plot` draws: per tag one line per group, mean and sd over its runs.

@@ -311,7 +311,7 @@ def test_config_keys_named_like_columns_get_a_prefix(tmp_path: Path) -> None:
 
 
 def test_long_curves_are_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exptools.viewing.exporters.csv._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("exptools.viewing.exporters.long._ROWS_AT_ONCE", 7)
     values = [i / 3 for i in range(50)]
     write_run(tmp_path / "0", {"a": values})
 

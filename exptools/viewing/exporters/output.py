@@ -31,6 +31,17 @@ def writable(path: Path) -> Path:
     return path
 
 
+def made(directory: Path) -> Path:
+    """`directory`, made if it was not there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    with _explained(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A stream whose content becomes the file `path` when the block ends well; else `path` stays as it was.
