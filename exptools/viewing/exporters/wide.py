@@ -118,7 +118,8 @@ def _column(n_rows: int, at: NDArray[np.int64], values: NDArray[np.float64]) -> 
 def _nulls(n_rows: int) -> pl.Series:
     import polars as pl
 
-    return pl.Series([None], dtype=pl.Float64).new_from_index(0, n_rows)
+    nulls: pl.Series = pl.Series([None], dtype=pl.Float64).new_from_index(0, n_rows)
+    return nulls
 
 
 def _rows(curves: Sequence[Curve]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
