@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -46,8 +47,8 @@ class Aggregate:
     high: Floats
     n: NDArray[np.int64]
     n_nan: NDArray[np.int64]
-    left_out: int = 0
-    replaced: int = 0
+    left_out: int
+    replaced: int
 
 
 def ordered(x: Floats, y: Floats) -> Ordered:
@@ -102,20 +103,18 @@ def aggregate(
     filled = [run for run in runs if run.x.size]
     grid = _grid(filled, points)
     found = np.full((3, grid.size), np.nan)
-    counts = np.zeros((2, grid.size), np.int64)
+    n, n_nan = np.zeros((2, grid.size), np.int64)
     bootstrap = _Bootstrap(center, seed, repetitions)
     width = max(1, order.BUDGET // max(len(filled), repetitions if chosen.kind == "ci" else 1, 1))
     for piece, present in _pieces(grid, filled, width):
         values = np.stack([np.interp(grid[piece], run.x, run.y) for run in present], axis=-1)
         values.sort(axis=-1)
-        missing = np.isnan(values).sum(axis=-1)
-        counts[:, piece] = len(present), 0
-        counts[1, piece] = missing
+        n[piece], n_nan[piece] = len(present), np.isnan(values).sum(axis=-1)
         if len(present) >= min_runs:
-            whole = missing == 0
+            whole = n_nan[piece] == 0
             found[:, piece][:, whole] = _summary(values[whole], center, chosen, bootstrap)
     left_out, replaced = sum(run.left_out for run in runs), sum(run.replaced for run in runs)
-    return Aggregate(grid, *found, *counts, left_out, replaced)
+    return Aggregate(grid, found[0], found[1], found[2], n, n_nan, left_out, replaced)
 
 
 def _checked(center: str, band: str, points: int | None, min_runs: int, repetitions: int) -> Band:
@@ -145,18 +144,18 @@ def _grid(runs: Sequence[Ordered], points: int | None) -> Floats:
 
 
 def _pieces(grid: Floats, runs: Sequence[Ordered], width: int) -> Iterator[tuple[slice, list[Ordered]]]:
-    """Parts of the grid, at most `width` long, throughout which the same runs count, and these; none empty."""
+    """Parts of the grid, at most `width` long, in which the same runs count, and these: at least one."""
     starts = [int(np.searchsorted(grid, run.x[0])) for run in runs]
     stops = [int(np.searchsorted(grid, run.x[-1], side="right")) for run in runs]
     edges = sorted({*starts, *stops, *range(0, grid.size, width)})
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         present = [run for run, a, b in zip(runs, starts, stops, strict=True) if a <= start and stop <= b]
         if present:
             yield slice(start, stop), present
 
 
 class _Bootstrap:
-    """The ranks that are drawn, once for each number of runs; all draws are of one generator's beginning."""
+    """Which ranks are drawn: for each number of runs once, whatever else is drawn."""
 
     def __init__(self, center: str, seed: int, repetitions: int) -> None:
         self._center, self._seed, self._repetitions = center, seed, repetitions
@@ -202,7 +201,7 @@ def _summary(values: Floats, center: str, band: Band, bootstrap: _Bootstrap) -> 
 
 def _half_width(values: Floats, band: Band) -> Floats:
     n = values.shape[-1]
-    sd = values.std(axis=-1, ddof=1)
-    if band.kind == "sd":
-        return sd
-    return sd / np.sqrt(n) * (t_quantile(band.level, n - 1) if band.kind == "t" else 1.0)
+    half: Floats = values.std(axis=-1, ddof=1)
+    if band.kind != "sd":
+        half = half / np.sqrt(n)
+    return half * t_quantile(band.level, n - 1) if band.kind == "t" else half

@@ -17,6 +17,16 @@ BUDGET: Final = 4_000_000  # numbers that are held at once where the work is don
 CENTERS: Final = {"mean": "mean", "median": "median", "iqm": "IQM"}  # name -> words for a caption
 
 
+def at_least(least: int, name: str, number: int) -> None:
+    """Refuses a `number` that is less.
+
+    Raises:
+        ViewError: it is.
+    """
+    if number < least:
+        raise ViewError(f"{name} of {number} is too few; give {least} or more")
+
+
 def kept(center: str, n: int) -> slice:
     """The ranks, of `n` numbers in order, whose mean is their `center`.
 

@@ -68,7 +68,8 @@ def statistic(x: Floats, y: Floats, name: str) -> Statistic:
 
 def _frames(curve: Ordered, name: str) -> Floats:
     if name == "tail" and curve.x.size:
-        return curve.y[curve.x >= curve.x[-1] - (curve.x[-1] - curve.x[0]) / 10]
+        first, last = curve.x[[0, -1]]
+        return curve.y[np.searchsorted(curve.x, last - (last - first) / 10) :]
     return curve.y[-1:] if name == "final" else curve.y
 
 
