@@ -12,7 +12,7 @@ from exptools.errors import ViewError
 
 Floats: TypeAlias = NDArray[np.float64]
 
-BUDGET: Final = 4_000_000  # numbers that are held at once where the work is done in pieces: 32 MB
+BUDGET: Final = 1_000_000  # numbers that are held at once where the work is done in pieces: 8 MB
 
 CENTERS: Final = {"mean": "mean", "median": "median", "iqm": "IQM"}  # name -> words for a caption
 
