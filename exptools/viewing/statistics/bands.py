@@ -9,8 +9,9 @@ from typing import Final
 from exptools.errors import ViewError
 
 _PLAIN: Final = {"none": "", "sd": "1 sd", "se": "1 standard error", "minmax": "minimum to maximum"}
-_LEVEL = re.compile(r"(t|ci|bootstrap)(\d+(?:\.\d+)?)")
-_PERCENTILES = re.compile(r"p(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
+_NUMBER: Final = r"([0-9]+(?:\.[0-9]+)?)"
+_LEVEL = re.compile(rf"(t|ci|bootstrap){_NUMBER}")
+_PERCENTILES = re.compile(rf"p{_NUMBER}-{_NUMBER}")
 _ALLOWED: Final = (
     "give none, sd, se, minmax, ci95 (bootstrap) or t95 at any level between 0 and 100, or percentiles "
     "such as p25-75"

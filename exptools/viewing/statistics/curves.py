@@ -125,13 +125,10 @@ def _checked(center: str, band: str, points: int | None, min_runs: int, repetiti
             f"band {band!r} says how well the mean is known, not the {order.CENTERS[center]}; "
             "give ci95 (bootstrap) or percentiles such as p25-75, or take the mean"
         )
-    for name, number, least in (
-        ("points", points, 2),
-        ("min_runs", min_runs, 1),
-        ("repetitions", repetitions, 1),
-    ):
-        if number is not None and number < least:
-            raise ViewError(f"{name} of {number} is too few; give {least} or more")
+    if points is not None:
+        order.at_least(2, "points", points)
+    order.at_least(1, "min_runs", min_runs)
+    order.at_least(1, "repetitions", repetitions)
     return chosen
 
 
@@ -140,7 +137,8 @@ def _grid(runs: Sequence[Ordered], points: int | None) -> Floats:
         return np.empty(0)
     if points is None:
         return np.unique(np.concatenate([run.x for run in runs]))
-    return np.linspace(min(run.x[0] for run in runs), max(run.x[-1] for run in runs), points)
+    first, last = min(run.x[0] for run in runs), max(run.x[-1] for run in runs)
+    return np.unique(np.linspace(first, last, points))  # all are one where first is last
 
 
 def _pieces(grid: Floats, runs: Sequence[Ordered], width: int) -> Iterator[tuple[slice, list[Ordered]]]:
@@ -201,7 +199,8 @@ def _summary(values: Floats, center: str, band: Band, bootstrap: _Bootstrap) -> 
 
 def _half_width(values: Floats, band: Band) -> Floats:
     n = values.shape[-1]
-    half: Floats = values.std(axis=-1, ddof=1)
+    apart = values - order.middle(values, "mean")[:, None]
+    half: Floats = np.sqrt((apart**2).sum(axis=-1) / (n - 1))
     if band.kind != "sd":
         half = half / np.sqrt(n)
     return half * t_quantile(band.level, n - 1) if band.kind == "t" else half
