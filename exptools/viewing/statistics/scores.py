@@ -37,7 +37,9 @@ NAMES: Final = {  # name -> words for a caption
 PROFILES: Final = {"runs": "fraction of runs above", "tasks": "fraction of tasks whose mean is above"}
 
 
-_GIVE: Final = "give a matrix, or a list of such arrays where tasks have different numbers of runs"
+_SHAPES: Final = (
+    "scores are a matrix of shape (runs, tasks), or a list of one array of shape (runs,) for each task"
+)
 
 
 @dataclass(frozen=True)
@@ -189,22 +191,18 @@ def _above(x: Floats, y: Floats) -> Floats:
 
 def _tasks(scores: Scores) -> list[Floats]:
     """One array of shape (runs,) for each task."""
-    if isinstance(scores, np.ndarray):
-        if scores.ndim != 2:
-            raise ViewError(f"a matrix of scores has the shape (runs, tasks), not {scores.shape}; {_GIVE}")
-        tasks = list(scores.T.astype(np.float64))
-    else:
-        if not all(isinstance(task, np.ndarray) and task.ndim == 1 for task in scores):
-            raise ViewError(
-                f"scores that are no matrix are one array of shape (runs,) for each task; {_GIVE}"
-            )
-        tasks = [np.asarray(task, np.float64) for task in scores]
+    if isinstance(scores, np.ndarray) and scores.ndim != 2:
+        raise ViewError(f"{_SHAPES}, not an array of shape {scores.shape}")
+    tasks = list(scores.T) if isinstance(scores, np.ndarray) else scores
+    wrong = [task for task in tasks if not isinstance(task, np.ndarray) or task.ndim != 1]
+    if wrong:  # a list of lists might be meant by runs or by tasks
+        raise ViewError(f"{_SHAPES}, not a list of a {type(wrong[0]).__name__} of shape {np.shape(wrong[0])}")
     if not tasks:
         raise ViewError("there are no tasks, so there is no score; give at least one")
     empty = [number for number, task in enumerate(tasks, 1) if not task.size]
     if empty:
         raise ViewError(f"task {empty[0]} of {len(tasks)} has no score; give at least one, or leave it out")
-    return tasks
+    return [task.astype(np.float64) for task in tasks]
 
 
 def _estimated(reduced: _Reduced, of: Sequence[list[Floats]], weight: int, drawing: _Drawing) -> Estimate:
