@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -203,8 +204,8 @@ def test_the_spread_of_one_run_is_unknown(band: str) -> None:
 
 
 def test_equal_values_have_a_band_of_no_width() -> None:
-    for band in ("ci95", "p25-75", "minmax", "sd", "t95"):
-        assert ends(aggregate(flat(0.1, 0.1, 0.1), band=band)) == [0.1, 0.1], band
+    for band, n in itertools.product(("ci95", "p25-75", "minmax", "sd", "t95"), range(2, 12)):
+        assert ends(aggregate(flat(*[0.1] * n), band=band)) == [0.1, 0.1], (band, n)
 
 
 @pytest.mark.parametrize("center", order.CENTERS)
@@ -247,6 +248,17 @@ def test_work_in_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         (pieces.center, pieces.low, pieces.high), (whole.center, whole.low, whole.high), strict=True
     ):
         assert part == pytest.approx(all_at_once, rel=1e-12, abs=1e-12, nan_ok=True)
+
+
+def test_a_bootstrap_of_many_points_needs_little_memory() -> None:
+    x = np.arange(5000.0)
+    tracemalloc.start()
+
+    aggregate([(x, np.sin(x + k)) for k in range(3)], band="ci95")  # all centres at once would be 80 MB
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6
 
 
 # --- by definition, slowly -------------------------------------------------------------------------------

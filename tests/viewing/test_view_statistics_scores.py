@@ -184,11 +184,20 @@ def test_nan_stays_nan_and_is_counted(name: str) -> None:
     assert (got.n, got.n_nan) == (8, 1)
 
 
-def test_nan_stays_nan_in_an_improvement() -> None:
-    got = probability_of_improvement(arrays([[1.0, 2.0], [NAN]]), arrays([[1.0], [2.0, NAN]]))
+@pytest.mark.parametrize(
+    ("one", "other"), [([[1.0, NAN], [2.0]], [[1.0], [2.0]]), ([[1.0], [2.0]], [[1.0, NAN], [2.0]])]
+)
+def test_nan_stays_nan_in_an_improvement(one: Tasks, other: Tasks) -> None:
+    got = probability_of_improvement(arrays(one), arrays(other))
 
     assert np.isnan([got.value, got.low, got.high]).all()
-    assert (got.n, got.n_nan) == (6, 2)
+    assert (got.n, got.n_nan) == (5, 1)
+
+
+def test_there_is_no_interval_around_nan_though_no_resample_may_hold_it() -> None:
+    lows = [estimate(arrays([[NAN, 1.0]]), "mean", repetitions=1, seed=seed).low for seed in range(9)]
+
+    assert np.isnan(lows).all()
 
 
 def test_nan_is_above_no_threshold() -> None:

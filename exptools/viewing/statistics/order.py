@@ -49,8 +49,9 @@ def middle(ordered: Floats, center: str) -> Floats:
     """
     ranks = kept(center, ordered.shape[-1])
     with np.errstate(all="ignore"):  # inf - inf is nan here, and means to be
-        found = np.clip(ordered[..., ranks].mean(axis=-1), ordered[..., 0], ordered[..., -1])
-    return np.where(np.isnan(ordered[..., -1]), np.nan, found)
+        # nan is the last in order, and what is clipped by nan is nan.
+        found: Floats = np.clip(ordered[..., ranks].mean(axis=-1), ordered[..., 0], ordered[..., -1])
+    return found
 
 
 def quantiles(values: Floats, fractions: Sequence[float]) -> list[Floats]:
