@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -104,7 +105,8 @@ def aggregate(
     grid = _grid(filled, points)
     found = np.full((3, grid.size), np.nan)
     n, n_nan = np.zeros((2, grid.size), np.int64)
-    bootstrap = _Bootstrap(center, seed, repetitions)
+    # n goes to and fro where runs begin and end: the last few draws are kept, for all may be too large.
+    times = functools.lru_cache(maxsize=8)(functools.partial(_drawn, center, seed, repetitions))
     width = max(1, order.BUDGET // max(len(filled), repetitions if chosen.kind == "ci" else 1, 1))
     for piece, present in _pieces(grid, filled, width):
         values = np.stack([np.interp(grid[piece], run.x, run.y) for run in present], axis=-1)
@@ -112,7 +114,7 @@ def aggregate(
         n[piece], n_nan[piece] = len(present), np.isnan(values).sum(axis=-1)
         if len(present) >= min_runs:
             whole = n_nan[piece] == 0
-            found[:, piece][:, whole] = _summary(values[whole], center, chosen, bootstrap)
+            found[:, piece][:, whole] = _summary(values[whole], center, chosen, times)
     left_out, replaced = sum(run.left_out for run in runs), sum(run.replaced for run in runs)
     return Aggregate(grid, found[0], found[1], found[2], n, n_nan, left_out, replaced)
 
@@ -152,36 +154,32 @@ def _pieces(grid: Floats, runs: Sequence[Ordered], width: int) -> Iterator[tuple
             yield slice(start, stop), present
 
 
-class _Bootstrap:
-    """Which ranks are drawn: for each number of runs once, whatever else is drawn."""
-
-    def __init__(self, center: str, seed: int, repetitions: int) -> None:
-        self._center, self._seed, self._repetitions = center, seed, repetitions
-        self._by_n: dict[int, Floats] = {}
-
-    def centers(self, values: Floats) -> Floats:
-        """The centres of all resamples of `values`, shape (points, n), in order: (points, repetitions)."""
-        times = self._times(values.shape[-1])
-        finite = np.isfinite(values)
-        if finite.all():
-            return values @ times
-        plus, minus = ((values == end).astype(np.float64) @ times > 0 for end in (np.inf, -np.inf))
-        out = np.where(finite, values, 0.0) @ times
-        return np.select([plus & minus, plus, minus], [np.nan, np.inf, -np.inf], out)
-
-    def _times(self, n: int) -> Floats:
-        """How much each rank counts in the centre of each resample, shape (n, repetitions)."""
-        if n not in self._by_n:
-            drawn = np.random.default_rng(self._seed).integers(n, size=(self._repetitions, n))
-            ranks = np.sort(drawn, axis=-1)[:, order.kept(self._center, n)]
-            of_row = ranks + n * np.arange(self._repetitions)[:, None]
-            times = np.bincount(of_row.ravel(), minlength=n * self._repetitions) / ranks.shape[1]
-            self._by_n[n] = times.reshape(self._repetitions, n).T
-        return self._by_n[n]
+def _drawn(center: str, seed: int, repetitions: int, n: int) -> Floats:
+    """How much each rank of `n` counts in the centre of each resample, shape (n, repetitions)."""
+    drawn = np.random.default_rng(seed).integers(n, size=(repetitions, n))
+    ranks = np.sort(drawn, axis=-1)[:, order.kept(center, n)]
+    of_row = ranks + n * np.arange(repetitions)[:, None]
+    times = np.bincount(of_row.ravel(), minlength=n * repetitions) / ranks.shape[1]
+    return times.reshape(repetitions, n).T
 
 
-def _summary(values: Floats, center: str, band: Band, bootstrap: _Bootstrap) -> tuple[Floats, Floats, Floats]:
-    """Center, low and high of `values`, shape (points, n), each row in order and without nan."""
+def _resampled(values: Floats, times: Floats) -> Floats:
+    """The centres of all resamples of `values`, shape (points, n), in order: (points, repetitions)."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return values @ times
+    plus, minus = ((values == end).astype(np.float64) @ times > 0 for end in (np.inf, -np.inf))
+    out = np.where(finite, values, 0.0) @ times
+    return np.select([plus & minus, plus, minus], [np.nan, np.inf, -np.inf], out)
+
+
+def _summary(
+    values: Floats, center: str, band: Band, times: Callable[[int], Floats]
+) -> tuple[Floats, Floats, Floats]:
+    """Center, low and high of `values`, shape (points, n), each row in order and without nan.
+
+    times: _drawn for a number of runs.
+    """
     middle = order.middle(values, center)
     with np.errstate(all="ignore"):  # inf - inf is nan here, and means to be
         if band.kind == "percentiles" or band.kind == "minmax":
@@ -189,7 +187,8 @@ def _summary(values: Floats, center: str, band: Band, bootstrap: _Bootstrap) -> 
         elif band.kind == "none" or values.shape[-1] == 1:
             low = high = np.full_like(middle, np.nan)
         elif band.kind == "ci":
-            ends = order.quantiles(bootstrap.centers(values), (band.low, band.high))
+            resampled = _resampled(values, times(values.shape[-1]))
+            ends = order.quantiles(resampled, (band.low, band.high))
             low, high = (np.clip(end, values[:, 0], values[:, -1]) for end in ends)
         else:
             half = _half_width(values, band)
