@@ -159,8 +159,9 @@ def _drawn(center: str, seed: int, repetitions: int, n: int) -> Floats:
     drawn = np.random.default_rng(seed).integers(n, size=(repetitions, n))
     ranks = np.sort(drawn, axis=-1)[:, order.kept(center, n)]
     of_row = ranks + n * np.arange(repetitions)[:, None]
-    times = np.bincount(of_row.ravel(), minlength=n * repetitions) / ranks.shape[1]
-    return times.reshape(repetitions, n).T
+    counts = np.bincount(of_row.ravel(), minlength=n * repetitions).reshape(repetitions, n)
+    times: Floats = counts.T / ranks.shape[1]
+    return times
 
 
 def _resampled(values: Floats, times: Floats) -> Floats:
