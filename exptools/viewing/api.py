@@ -242,7 +242,7 @@ class Runs:
         return frame
 
     def to_csv(self, file: str | os.PathLike[str], tags: Names = None, *, wide: bool = False) -> None:
-        """Write every frame of every scalar to `file`, long as exporters.csv says or `wide` as exporters.wide.
+        """Write all frames of all scalars to `file`, long as exporters.csv says or `wide` as exporters.wide.
 
         Raises:
             ViewError: `file` cannot be written, or a tag was asked for that no run has.
