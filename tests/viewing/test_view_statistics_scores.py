@@ -20,7 +20,7 @@ from exptools.errors import ViewError
 from exptools.viewing.statistics import order, scores
 from exptools.viewing.statistics.scores import Estimate, estimate, probability_of_improvement, profile
 
-EXAMPLES = json.loads((Path(__file__).parent / "data" / "rliable_examples.json").read_text())
+EXAMPLES = json.loads((Path(__file__).parent / "rliable_examples.json").read_text())
 NAN, INF = math.nan, math.inf
 Tasks = list[list[float]]  # a list of scores for each task
 

@@ -190,7 +190,7 @@ def _summary(
         elif band.kind == "ci":
             resampled = _resampled(values, times(values.shape[-1]))
             ends = order.quantiles(resampled, (band.low, band.high))
-            low, high = (np.clip(end, values[:, 0], values[:, -1]) for end in ends)
+            low, high = (order.within(end, values[:, 0], values[:, -1]) for end in ends)
         else:
             half = _half_width(values, band)
             low, high = middle - half, middle + half

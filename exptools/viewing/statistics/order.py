@@ -49,9 +49,8 @@ def middle(ordered: Floats, center: str) -> Floats:
     """
     ranks = kept(center, ordered.shape[-1])
     with np.errstate(all="ignore"):  # inf - inf is nan here, and means to be
-        # nan is the last in order, and what is clipped by nan is nan.
-        found: Floats = np.clip(ordered[..., ranks].mean(axis=-1), ordered[..., 0], ordered[..., -1])
-    return found
+        found: Floats = ordered[..., ranks].mean(axis=-1)
+    return within(found, ordered[..., 0], ordered[..., -1])  # nan is the last in order
 
 
 def quantiles(values: Floats, fractions: Sequence[float]) -> list[Floats]:
@@ -73,4 +72,9 @@ def _between(parted: Floats, place: float) -> Floats:
         return low
     high = parted[..., rank + 1]
     with np.errstate(all="ignore"):
-        return np.clip((1 - share) * low + share * high, low, high)
+        return within((1 - share) * low + share * high, low, high)
+
+
+def within(values: Floats, low: Floats, high: Floats) -> Floats:
+    """`values`, but none less than `low` or greater than `high`; nan where one of the three is nan."""
+    return np.minimum(np.maximum(values, low), high)  # np.clip of older numpy warns of a nan, or ignores it
