@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from exptools import rundir
 from exptools.collections import AttrDict
-from exptools.errors import ViewError
+from exptools.errors import RunDirError, ViewError
 from exptools.rundir import State, Status
-from exptools.viewing import compare, parallel, runs, scalars
+from exptools.viewing import bars, compare, names, parallel, runs, scalars, selection
+from exptools.viewing.columns import FINAL, Column, Kind, Summary, all_columns, cell
 from exptools.viewing.compare import FlatConfig
-from exptools.viewing.curves import Curve, Reading, concatenated
+from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
+from exptools.viewing.difference import Differences, differences
 from exptools.viewing.groups import Group, Member, by_sweep, grouped
+from exptools.viewing.keys import Key, keys
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import registry
 from exptools.viewing.runs import Place
 from exptools.viewing.scalars import Finals
-from exptools.viewing.summary import Summary, Table, tabulate, why_failed
+from exptools.viewing.selection import Best, Condition
+from exptools.viewing.summary import Table, tabulate, why_failed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,9 +37,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from exptools.viewing.exporters.panels import Panel
+    from exptools.viewing.results import Results
 
 Found = TypeVar("Found", Reading, Finals)
 Names: TypeAlias = str | Sequence[str] | None  # tags or columns, or globs of them; None: all
+_MOST_IN_HTML = 50  # runs
+Conditions: TypeAlias = str | Sequence[str] | None  # such as lr=1e-3, see selection.condition
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,11 @@ class Run:
         return None if self.status is None else self.status.shown(self.loaded_at)
 
     @property
+    def told(self) -> str:
+        """Its name, and its state where that is known."""
+        return self.name if self.state is None else f"{self.name} ({self.state})"
+
+    @property
     def live(self) -> bool:
         """Whether somebody may be writing its files right now."""
         return self.state in (State.QUEUED, State.RUNNING)
@@ -77,24 +91,54 @@ class Run:
 
 @dataclass(frozen=True)
 class Settings:
-    """How runs are read; see load."""
+    """How runs are read; see load. memo: what is kept of runs between two looks at them, by path."""
 
     cache: bool = True
     keep_superseded: bool = False
+    progress: bool = False
+    memo: dict[Hashable, Remembered] | None = None
 
 
-def load(*paths: str | os.PathLike[str], cache: bool = True, keep_superseded: bool = False) -> Runs:
+@dataclass(frozen=True)
+class Remembered:
+    """What was read of a run; it holds as long as the `stamp` of its files is the same."""
+
+    stamp: Hashable
+    found: Finals
+    measured: Mapping[tuple[str, str], float]
+
+
+def load(
+    *paths: str | os.PathLike[str],
+    cache: bool = True,
+    keep_superseded: bool = False,
+    progress: bool = False,
+    memo: dict[Hashable, Remembered] | None = None,
+) -> Runs:
     """The runs at and below `paths`: their configs and states; scalars are read when they are asked for.
 
     cache: whether columns that were read are kept, and read instead of the files; see viewing/cache.
     keep_superseded: whether frames are kept that a resumed run measured again at the same step; see
-    scalars.read.
+    scalars.read. progress: whether a bar is shown on stderr of what takes more than two seconds, if that is a
+    terminal. memo: a dict that is given again when the same runs are loaded later: for the table only files
+    that have changed are read then.
 
     Raises:
         ViewError: a path does not exist or is not a directory, or there is no run at all.
     """
-    found = runs.find(paths)
-    return Runs(map(_load, found.places), found.problems, Settings(cache, keep_superseded))
+    with bars.shown("looking for runs", None, wanted=progress):
+        found = runs.find(paths)
+    loaded = [_load(place) for place in bars.over(found.places, "reading configs", wanted=progress)]
+    return Runs(loaded, found.problems, Settings(cache, keep_superseded, progress, memo))
+
+
+@dataclass
+class _Found:
+    """What has been found out so far; shared by runs and those that were chosen of them."""
+
+    problems: dict[Problem, None]  # dicts, so that what is met twice is named once
+    superseded: dict[str, dict[str, int]] = field(default_factory=dict)
+    tags: dict[str, None] = field(default_factory=dict)
 
 
 class Runs:
@@ -108,10 +152,10 @@ class Runs:
     ) -> None:
         self.runs: tuple[Run, ...] = tuple(runs)
         self._settings = settings or Settings()
-        self._problems = dict.fromkeys(problems)  # a dict, so that what is read twice is named once
-        self._problems |= dict.fromkeys(problem for run in self.runs for problem in run.problems)
-        self._superseded: dict[str, dict[str, int]] = {}
-        self._tags: dict[str, None] = {}
+        self._notes: tuple[str, ...] = ()
+        self._keys_by_name: dict[str, str] = {}  # what names in conditions were taken for
+        self._found = _Found(dict.fromkeys(problems))
+        self._found.problems |= dict.fromkeys(problem for run in self.runs for problem in run.problems)
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -137,12 +181,12 @@ class Runs:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What could not be read so far."""
-        return tuple(self._problems)
+        return tuple(self._found.problems)
 
     @property
     def superseded(self) -> dict[str, dict[str, int]]:
         """By run and tag, how many frames so far were left out because a resumed run measured them again."""
-        return {run: dict(by_tag) for run, by_tag in self._superseded.items()}
+        return {run: dict(by_tag) for run, by_tag in self._found.superseded.items()}
 
     def config(self, run: str | Run) -> AttrDict:
         """The config of a run, nested; empty where it is unknown."""
@@ -163,13 +207,157 @@ class Runs:
             groups = [group for group in (group.only(among) for group in groups) if group.members]
         return by_sweep(groups)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of how these runs were chosen, one line each."""
+        taken = (
+            f"{name} is taken for the config key {key}; last.{name} is the scalar of that name"
+            for name, key in self._keys_by_name.items()
+            if name in self._found.tags
+        )
+        return (*self._notes, *taken)
+
+    def select(
+        self,
+        where: Conditions = None,
+        exclude: Conditions = None,
+        *,
+        states: Names = None,
+        latest: bool = False,
+        best: int | None = None,
+        max: str | None = None,
+        min: str | None = None,
+    ) -> Runs:
+        """Those of the runs for which every condition of `where` holds and none of `exclude`.
+
+        Conditions are as on the command line, `lr=1e-3`, `model!=small`, `acc>0.9`, on config keys and on
+        final values of scalars; see selection.condition and names.resolve. states: only runs in these, in any
+        case. latest: only runs of the newest sweep, that in which a run began last. best: of all these the so
+        many with the greatest `max` or the least `min`, a scalar such as `acc` (its final value) or
+        `max(acc)`; they come best first.
+
+        The new Runs share `problems` and `superseded` with these; their `notes` say what was met.
+
+        Raises:
+            ViewError: what is no condition or no state; a name that is no column, or several.
+        """
+        conditions = [selection.condition(text) for text in _names(where) or ()]
+        against = [selection.condition(text) for text in _names(exclude) or ()]
+        in_states = None if states is None else selection.states(_names(states) or ())
+        wanted = selection.best(best, max, min)
+        kept = self._with(_of_newest_sweep(self.runs) if latest else self.runs)
+        if in_states is not None:
+            kept = kept._with(run for run in kept.runs if run.state in in_states)
+        kept = kept._meeting(conditions, against)
+        return kept if wanted is None else kept._best(wanted)
+
+    def _with(
+        self, runs: Iterable[Run], notes: Iterable[str] = (), taken: Mapping[str, str] | None = None
+    ) -> Runs:
+        """Some of these runs, with notes on how they were chosen."""
+        chosen = Runs(runs, (), self._settings)
+        chosen._found = self._found
+        chosen._notes = tuple(dict.fromkeys((*self._notes, *notes)))
+        chosen._keys_by_name = {**self._keys_by_name, **(taken or {})}
+        return chosen
+
+    def _meeting(self, conditions: Sequence[Condition], against: Sequence[Condition]) -> Runs:
+        if not (conditions or against) or not self.runs:
+            return self
+        summaries, columns, taken = self._named([c.name for c in (*conditions, *against)])
+        kept, notes = [True] * len(self.runs), []
+        for i, (condition, column) in enumerate(zip((*conditions, *against), columns, strict=True)):
+            cells = [cell(summary, column) for summary in summaries]
+            notes += selection.told(condition, column, cells)
+            is_wanted = i < len(conditions)
+            for n, content in enumerate(cells):
+                kept[n] = kept[n] and selection.holds(condition, column, content) == is_wanted
+        return self._with(itertools.compress(self.runs, kept), notes, taken)
+
+    def _best(self, best: Best) -> Runs:
+        if not self.runs:
+            return self
+        summaries, (column,), _ = self._named([best.name], keys_first=False)
+        positions, notes = selection.of_best(best, column, [cell(summary, column) for summary in summaries])
+        return self._with((self.runs[i] for i in positions), notes)
+
+    def _named(
+        self, texts: Sequence[str], keys_first: bool = True
+    ) -> tuple[list[Summary], list[Column], dict[str, str]]:
+        """The runs with what the names in `texts` need, the columns that they stand for, and those that are
+        config keys. Scalars are read only if a name is none of those.
+        """
+        summaries = [_summary(run) for run in self.runs]
+        columns = all_columns(summaries)
+        try:
+            found = [names.resolve(text, columns, keys_first=keys_first) for text in texts]
+        except names.NoColumn:
+            summaries = self._summaries(names.reads(texts), texts, ("named", *texts))
+            columns = all_columns(summaries)
+            found = [names.resolve(text, columns, keys_first=keys_first) for text in texts]
+        taken = {
+            text: column.source
+            for text, column in zip(texts, found, strict=True)
+            if column.kind is Kind.KEY and not text.startswith("config.")
+        }
+        return summaries, found, taken
+
+    def _summaries(self, wanted: Wanted, asked: Sequence[str] = (), key: Hashable = None) -> list[Summary]:
+        """Every run with its final values, and the other statistics that `asked` names.
+
+        key: tells what is wanted and asked; with it what is remembered of a run is taken.
+        """
+        measures = tuple(
+            dict.fromkeys((a.statistic, a.name) for a in map(names.typed, asked) if a.statistic is not None)
+        )
+        memo = self._settings.memo if key is not None else None
+        if memo is None:
+            return [_summary(run, found, said) for run, found, said in self._measures(wanted, measures)]
+        summaries = []
+        for run in self.runs:
+            at, stamp = (key, run.path), _stamp(run)
+            if at not in memo or memo[at].stamp != stamp:
+                ((_, found, measured),) = self._with([run])._measures(wanted, measures)
+                memo[at] = Remembered(stamp, found, measured)
+            self._note(run, memo[at].found)
+            summaries.append(_summary(run, memo[at].found, memo[at].measured))
+        return summaries
+
+    def _measures(
+        self, wanted: Wanted, measures: Sequence[tuple[str, str]]
+    ) -> Iterator[tuple[Run, Finals, dict[tuple[str, str], float]]]:
+        """Each run with its final values, and with those and the other `measures` by statistic and tag."""
+        if not measures:
+            for run, finals in self._read(scalars.finals, wanted):
+                yield run, finals, _named_finals(finals)
+            return
+        for run, reading in self._readings(wanted):
+            finals = scalars.finals_of(reading)
+            yield run, finals, {**_named_finals(finals), **_measured(reading, measures)}
+
     def readings(self, tags: Names = None) -> Iterator[tuple[Run, Reading]]:
         """Each run with its scalars, one run in memory at a time.
 
         Raises:
             ViewError: after the last run, if a tag was asked for that no run has.
         """
-        return self._read(scalars.read, tags)
+        tags = _names(tags)
+        yield from self._readings(_wants(tags))
+        self._check(tags)
+
+    def _readings(self, wanted: Wanted) -> Iterator[tuple[Run, Reading]]:
+        return self._read(scalars.read, wanted)
+
+    def _read(self, read: Callable[[scalars.Job], Found], wanted: Wanted) -> Iterator[tuple[Run, Found]]:
+        how = (self._settings.keep_superseded, self._settings.cache)
+        jobs = [scalars.Job(run.place, wanted, run.live, *how) for run in self.runs]
+        is_python = scalars.decoded_by_python(jobs)
+        with bars.shown("reading scalars", len(jobs), wanted=self._settings.progress) as advance:
+            several = parallel.mapped(read, jobs, in_processes=is_python)
+            for run, found in zip(self.runs, several, strict=True):
+                self._note(run, found)
+                advance()
+                yield run, found
 
     def finals(self, tags: Names = None) -> Iterator[tuple[Run, Finals]]:
         """Each run with the last value of each of its tags.
@@ -177,48 +365,113 @@ class Runs:
         Raises:
             ViewError: after the last run, if a tag was asked for that no run has.
         """
-        return self._read(scalars.finals, tags)
+        tags = _names(tags)
+        yield from self._read(scalars.finals, _wants(tags))
+        self._check(tags)
 
-    def _read(self, read: Callable[[scalars.Job], Found], tags: Names) -> Iterator[tuple[Run, Found]]:
-        patterns = None if tags is None else tuple(_names(tags) or ())
-        how = (self._settings.keep_superseded, self._settings.cache)
-        jobs = [scalars.Job(run.place, patterns, run.live, *how) for run in self.runs]
-        is_python = scalars.decoded_by_python(jobs)
-        for run, found in zip(self.runs, parallel.mapped(read, jobs, in_processes=is_python), strict=True):
-            self._problems |= dict.fromkeys(found.problems)
-            if found.superseded:
-                self._superseded.setdefault(run.name, {}).update(found.superseded)
-            self._tags |= dict.fromkeys(found.tags)
-            yield run, found
-        wrong = compare.unmatched("tag", patterns or (), self._tags)
-        if wrong is not None:
+    def _note(self, run: Run, found: Reading | Finals) -> None:
+        self._found.problems |= dict.fromkeys(found.problems)
+        if found.superseded:
+            self._found.superseded.setdefault(run.name, {}).update(found.superseded)
+        self._found.tags |= dict.fromkeys(found.tags)
+
+    def _check(self, tags: Sequence[str] | None) -> None:
+        """Refuses tags that no run has; where there are no runs nothing is known of tags."""
+        wrong = compare.unmatched("tag", tags or (), self._found.tags)
+        if wrong is not None and self.runs:
             raise ViewError(wrong)
 
-    def summary(self, tags: Names = None, columns: Names = None) -> Table:
+    def summary(
+        self, tags: Names = None, columns: Names = None, *, sort: str | None = None, descending: bool = False
+    ) -> Table:
         """The table of runs as plain values; see summary.tabulate.
 
         Raises:
             ViewError: a tag or column was asked for that does not exist.
         """
-        return tabulate([_summary(run, finals) for run, finals in self.finals(tags)], _names(columns))
+        tags, columns = _names(tags), _names(columns)
+        asked = [*(columns or ()), *([] if sort is None else [sort])]
+        needed = names.reads(asked)
+        is_shown = (
+            everything if tags is None and columns is None else lambda tag: compare.matches(tag, tags or ())
+        )
+        key = "table", None if tags is None else tuple(tags), *asked
+        summaries = self._summaries(lambda tag: is_shown(tag) or needed(tag), asked, key)
+        self._check(tags)
+        return tabulate(summaries, columns, tags, sort, descending)
 
-    def table(self, tags: Names = None, columns: Names = None) -> pd.DataFrame:
+    def table(
+        self, tags: Names = None, columns: Names = None, *, sort: str | None = None, descending: bool = False
+    ) -> pd.DataFrame:
         """One row per run: run, state, duration_s, the config keys that differ, the last value of each tag.
 
-        What is unknown or missing is NaN or None.
+        What is unknown or missing is NaN or None. columns, sort: see summary.tabulate.
         """
         import pandas as pd
 
-        table = self.summary(tags, columns)
+        table = self.summary(tags, columns, sort=sort, descending=descending)
         frame: pd.DataFrame = pd.DataFrame(
             {column.name: [_plain(row[i]) for row in table.rows] for i, column in enumerate(table.columns)}
         )
         return frame
 
-    def scalars(self, tags: Names = None) -> pd.DataFrame:
+    def keys(self) -> list[Key]:
+        """Every config key that differs, with its values and how many runs have each; also those that only
+        say which run it is, which the table hides.
+        """
+        return keys(run.flat for run in self.runs if run.flat is not None)
+
+    def results(
+        self,
+        tags: Names = None,
+        statistic: str = FINAL,
+        interval: str = "t95",
+        better: Names = None,
+    ) -> Results:
+        """One row per group of runs, one column per tag: the mean over its runs and its interval.
+
+        See results.results for the arguments; `to_frame()` of what is returned is a DataFrame,
+        `text("latex")` a table for a paper.
+
+        Raises:
+            ViewError: an argument that is not allowed, a tag that no run has.
+        """
+        from exptools.viewing.results import results
+
+        return results(self, _names(tags), statistic, interval, _names(better) or ())
+
+    def diff(self, one: str | Run, other: str | Run) -> Differences:
+        """In what two runs differ: config, provenance and final values.
+
+        Raises:
+            ViewError: there is no such run.
+        """
+        both = self._with(run if isinstance(run, Run) else self[run] for run in (one, other))
+        first, second = both._summaries(everything)
+        return differences(first, second, (self._attempt(both.runs[0]), self._attempt(both.runs[1])))
+
+    def _attempt(self, run: Run) -> dict[str, Any]:
+        """What provenance.json says of the last attempt."""
+        from exptools.provenance import files
+
+        try:
+            entries = files.read(run.place.home)
+        except RunDirError as error:
+            problem = Problem.of_json(run.place.home / rundir.PROVENANCE, error)
+            self._found.problems |= {problem: None}
+            return {}
+        return entries[-1] if entries else {}
+
+    def _repr_html_(self) -> str:
+        """The table, for notebooks; of many runs the first."""
+        from exptools.viewing.exporters import table
+
+        return table.as_html(self._with(self.runs[:_MOST_IN_HTML]).summary(), len(self.runs))
+
+    def scalars(self, tags: Names = None, where: Conditions = None) -> pd.DataFrame:
         """Every frame of every scalar, long: run, tag (str), step (int64), wall_time and value (float64).
 
-        wall_time is in seconds since the epoch.
+        wall_time is in seconds since the epoch. where: of those runs alone, see select.
 
         Raises:
             ViewError: a tag was asked for that no run has.
@@ -226,7 +479,9 @@ class Runs:
         import numpy as np
         import pandas as pd
 
-        curves = [(run.name, tag, c) for run, r in self.readings(tags) for tag, c in r.curves.items()]
+        curves = [
+            (run.name, tag, c) for run, r in self.select(where).readings(tags) for tag, c in r.curves.items()
+        ]
         heights = [len(curve) for _, _, curve in curves]
         none = Curve(np.empty(0, np.int64), np.empty(0), np.empty(0))
         all_of_them = concatenated([none, *(curve for _, _, curve in curves)])
@@ -315,10 +570,64 @@ def _load(place: Place) -> Run:
     return Run(place, status.status, config.config, flat, time.time(), (*status.problems, *config.problems))
 
 
-def _summary(run: Run, finals: Finals) -> Summary:
+def _summary(
+    run: Run, found: Finals | None = None, measured: Mapping[tuple[str, str], float] | None = None
+) -> Summary:
     duration_s = None if run.status is None else run.status.duration_s(run.loaded_at)
     error = None if run.status is None else why_failed(run.status)
-    return Summary(run.name, run.state, duration_s, run.flat, finals.values, error)
+    tags = () if found is None else found.tags
+    return Summary(run.name, run.state, duration_s, run.flat, error, tags, measured or {})
+
+
+def _measured(reading: Reading, measures: Sequence[tuple[str, str]]) -> dict[tuple[str, str], float]:
+    """Statistics of a run by their names and tags. measures: names, each with a name or glob of tags."""
+    found: dict[tuple[str, str], float] = {}
+    for name, pattern in measures:
+        from exptools.viewing.statistics.reductions import statistic
+
+        is_meant = names.reads([pattern])
+        found |= {
+            (name, tag): statistic(curve.step.astype(float), curve.value, name).value
+            for tag, curve in reading.curves.items()
+            if len(curve) and is_meant(tag)
+        }
+    return found
+
+
+def _named_finals(finals: Finals) -> dict[tuple[str, str], float]:
+    return {(FINAL, tag): value for tag, value in finals.values.items()}
+
+
+def _stamp(run: Run) -> Hashable:
+    """Changes when the files of a run do, as far as the system tells."""
+    stamps = []
+    for source in run.place.sources:
+        with contextlib.suppress(OSError):
+            stat = source.path.stat()
+            stamps.append((source.path, stat.st_size, stat.st_mtime_ns, stat.st_ino))
+    return run.live, *stamps
+
+
+def _of_newest_sweep(runs: Sequence[Run]) -> list[Run]:
+    """Those of the sweep in which a run began last; where none has begun its directory's time counts."""
+    by_sweep: dict[Path, list[Run]] = {}
+    for run in runs:
+        by_sweep.setdefault(run.place.sweep, []).append(run)
+    return max(by_sweep.items(), key=lambda item: _began(*item))[1] if by_sweep else []
+
+
+def _began(sweep: Path, runs: Sequence[Run]) -> float:
+    starts = [run.status.start for run in runs if run.status is not None and run.status.start is not None]
+    if starts:
+        return max(starts)
+    try:
+        return sweep.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _wants(tags: Sequence[str] | None) -> Wanted:
+    return everything if tags is None else lambda tag: compare.matches(tag, tags)
 
 
 def _plain(value: Any) -> Any:

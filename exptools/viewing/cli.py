@@ -1,62 +1,47 @@
-"""exptools-view: the table of runs, every frame as CSV, curves as a figure.
+"""exptools-view: the table of runs and what else can be made of them; see options.HELP.
 
 Results go to stdout, notes to stderr.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from exptools.errors import ExptoolsError, ViewError
+from exptools.viewing import options as parsing
 from exptools.viewing.exporters.output import OutputError
+from exptools.viewing.options import PROGRAM, STDOUT
 
 if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
     from exptools.viewing.api import Runs
     from exptools.viewing.exporters.table import Shown
     from exptools.viewing.problem import Problem
     from exptools.viewing.summary import Table
 
-PROGRAM = "exptools-view"
-_STDOUT = "-"
 _MOST_PER_FILE = 5  # problems of one file that are named one by one
-
-_DESCRIPTION = """\
-Look at runs: those of exptools, of any Hydra application, or directories of TensorBoard event files.
-Without an option it prints a table of them: state, duration, the config keys that differ, and the last value
-of each scalar.
-"""
-_EXAMPLES = """\
-examples:
-  exptools-view multirun/                              the table of all runs below multirun/
-  exptools-view multirun/ --tags 'test/*'              only these scalars
-  exptools-view multirun/ --csv frames.csv             every frame of every scalar, float64, nothing rounded
-  exptools-view multirun/ --csv --tags loss | head     the same to stdout, of one scalar
-  exptools-view multirun/ --plot loss -o fig.png       mean over seeds with a band, a line per variant
-
---plot, --tags and --columns can be given several times.
-exit codes: 0 all well; 1 something could not be read (it is named, the rest is shown) or written;
-2 wrong usage
-"""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Errors are one line, and main says them."""
-        raise ViewError(f"{message}; see {PROGRAM} --help")
+_COMPLETE = "--complete"  # what the scripts of --completion call; see completion
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: sys.argv[1:]) and return the exit code."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == [_COMPLETE]:
+        from exptools.viewing import completion
+
+        return completion.main(given[1:])
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a tag may hold what the terminal cannot show
     try:
-        return _run(_parse(argv))
+        return _run(parsing.parse(given))
     except ExptoolsError as error:
         _note(f"error: {error}")
         return 1 if isinstance(error, OutputError) else 2
@@ -88,96 +73,71 @@ def _give_up_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    options = _parser().parse_intermixed_args(argv)
-    _settle_csv(options)
-    if options.output is not None and options.plot is None:
-        raise ViewError(f"-o {options.output} names the file of a figure, but there is no --plot TAG")
-    return options
-
-
-def _parser() -> argparse.ArgumentParser:
-    from exptools import __version__
-
-    parser = _Parser(
-        PROGRAM,
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("paths", metavar="PATH", nargs="*", help="a run, or a directory with runs at any depth")
-    add(
-        "--csv",
-        metavar="FILE",
-        nargs="?",
-        const=_STDOUT,
-        help="every frame of every scalar (no FILE: stdout)",
-    )
-    add("--plot", metavar="TAG", action="append", help="draw the curves of this scalar (a name or a glob)")
-    add("-o", "--output", metavar="FILE", help="the figure: .pdf, .png or .svg (default: TAG.pdf)")
-    add("--tags", metavar="GLOB", action="append", help="only these scalars, in the table and the CSV")
-    add(
-        "--columns",
-        metavar="NAME",
-        action="append",
-        help="this column of the table: state, duration, error, a key, a tag",
-    )
-    add(
-        "--no-cache",
-        dest="cache",
-        action="store_false",
-        help="read every file anew and leave nothing behind",
-    )
-    add(
-        "--keep-superseded",
-        action="store_true",
-        help="keep frames that a resumed run measured again at the same step",
-    )
-    add("--version", action="version", version=f"exptools {__version__}")
-    return parser
-
-
-def _settle_csv(options: argparse.Namespace) -> None:
-    """--csv takes the word after it for its FILE: a directory is the PATH, if there is no other."""
-    if options.csv in (None, _STDOUT) or options.paths:
-        return
-    if not os.path.isdir(options.csv):
-        raise ViewError(
-            f"no path was given beside --csv {options.csv}; give a directory that holds runs, "
-            "for example multirun/"
-        )
-    options.paths, options.csv = [options.csv], _STDOUT
-
-
 def _run(options: argparse.Namespace) -> int:
-    from exptools.viewing.api import load
+    if options.completion is not None:
+        from exptools.viewing import completion
 
+        with _stdout():
+            print(completion.script(options.completion), end="")
+        return 0
     _check_files(options)
-    runs = load(*options.paths, cache=options.cache, keep_superseded=options.keep_superseded)
+    if options.watch is not None:
+        return _watch(options)
+    runs = _load(options)
     try:
-        if options.csv is not None:
-            _csv(runs, options)
-        if options.plot is not None:
-            _plot(runs, options)
-        if options.csv is None and options.plot is None:
-            _table(runs, options)
+        runs = _chosen(runs, options)
+        for make in _makers(options):
+            make(runs, options)
     finally:
+        for note in runs.notes:
+            _note(note)
         _note_superseded(runs.superseded)
         _report(runs.problems)
     return 1 if runs.problems else 0
 
 
-def _csv(runs: Runs, options: argparse.Namespace) -> None:
-    from exptools.viewing.exporters import csv
+def _makers(options: argparse.Namespace) -> list[Callable[[Runs, argparse.Namespace], None]]:
+    """What is to be made, in this order."""
+    makers = {
+        "csv": _csv,
+        "parquet": _parquet,
+        "plot": _plot,
+        "table": _results,
+        "diff": _diff,
+        "keys": _keys,
+    }
+    return [make for name, make in makers.items() if getattr(options, name) not in (None, False)] or [_table]
 
-    if options.csv == _STDOUT:
-        with _stdout():
-            csv.write(sys.stdout.buffer, runs, options.tags)
-        return
-    runs.to_csv(options.csv, options.tags)
-    _note(f"wrote {options.csv}")
+
+def _load(options: argparse.Namespace, **more: Any) -> Runs:
+    from exptools.viewing.api import load
+
+    paths = options.paths or options.diff or ()  # without a PATH the two runs are directories
+    # Frames on the terminal would be torn by a bar.
+    is_free = options.csv != STDOUT or sys.stdout is None or not sys.stdout.isatty()
+    return load(
+        *paths,
+        cache=options.cache,
+        keep_superseded=options.keep_superseded,
+        progress=is_free and not more,
+        **more,
+    )
+
+
+def _chosen(runs: Runs, options: argparse.Namespace) -> Runs:
+    """The runs that are asked for; how many these are is told, if not all."""
+    chosen = runs.select(
+        options.where,
+        options.exclude,
+        states=options.state,
+        latest=options.latest,
+        best=options.best,
+        max=options.max,
+        min=options.min,
+    )
+    if len(chosen) < len(runs) and options.watch is None:
+        _note(f"{len(chosen)} of {len(runs)} runs chosen")
+    return chosen
 
 
 def _check_files(options: argparse.Namespace) -> None:
@@ -185,10 +145,75 @@ def _check_files(options: argparse.Namespace) -> None:
 
     from exptools.viewing.exporters import figure, output
 
-    if options.csv not in (None, _STDOUT):
+    if options.csv not in (None, STDOUT) and not (options.wide and _is_directory(options.csv)):
         output.writable(Path(options.csv))
+    if options.parquet is not None:
+        output.writable(Path(options.parquet))
     if options.output is not None:
-        figure.checked(Path(options.output))
+        (output.writable if options.table else figure.checked)(Path(options.output))
+
+
+# --- one function per thing ------------------------------------------------------------------------------
+
+
+def _table(runs: Runs, options: argparse.Namespace) -> None:
+    from exptools.viewing import failures
+    from exptools.viewing.exporters import json, table
+
+    summary = runs.summary(options.tags, options.columns, sort=options.sort, descending=options.desc)
+    shown = table.Shown(left_out=(), whole_names=True)
+    with _stdout():
+        if options.json:
+            print(json.of_table(summary), end="")
+        elif sys.stdout.isatty():
+            shown = table.show(summary, _console())
+        else:
+            print(table.tab_separated(summary), end="")
+    _note_left_out(shown)
+    _note_hidden(summary)
+    for line in failures.told(runs):
+        _say(line)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from exptools.viewing.watch import watch
+
+    if sys.stdout is None or not sys.stdout.isatty():
+        raise ViewError(
+            "--watch draws on a terminal, and stdout is none; ask again and again instead, "
+            f"for example: while sleep 60; do {PROGRAM} PATH; done"
+        )
+    memo: dict[Any, Any] = {}
+
+    def look() -> tuple[Runs, Table]:
+        runs = _chosen(_load(options, memo=memo), options)
+        return runs, runs.summary(options.tags, options.columns, sort=options.sort, descending=options.desc)
+
+    watch(look, _console(), options.watch, keep_order=options.sort is not None or options.best is not None)
+    return 0
+
+
+def _csv(runs: Runs, options: argparse.Namespace) -> None:
+    from exptools.viewing.exporters import csv, wide
+
+    if options.csv == STDOUT:
+        with _stdout():
+            (wide if options.wide else csv).write(sys.stdout.buffer, runs, options.tags)
+    elif options.wide and _is_directory(options.csv):
+        files = runs.to_csvs(options.csv, options.tags)
+        _note(f"wrote {len(files)} files into {options.csv}")
+    else:
+        runs.to_csv(options.csv, options.tags, wide=options.wide)
+        _note(f"wrote {options.csv}")
+
+
+def _is_directory(file: str) -> bool:
+    return file.endswith(os.sep) or os.path.isdir(file)
+
+
+def _parquet(runs: Runs, options: argparse.Namespace) -> None:
+    runs.to_parquet(options.parquet, options.tags)
+    _note(f"wrote {options.parquet}")
 
 
 def _plot(runs: Runs, options: argparse.Namespace) -> None:
@@ -204,23 +229,82 @@ def _plot(runs: Runs, options: argparse.Namespace) -> None:
     _note(f"wrote {file}")
 
 
-def _table(runs: Runs, options: argparse.Namespace) -> None:
-    from exptools.viewing import failures
-    from exptools.viewing.exporters import table
+def _results(runs: Runs, options: argparse.Namespace) -> None:
+    from pathlib import Path
 
-    summary = runs.summary(options.tags, options.columns)
-    shown = table.Shown(left_out=(), whole_names=True)
+    from exptools.viewing.exporters import output
+
+    found = runs.results(options.tags, options.stat or "final", options.ci or "t95", options.better)
+    text = found.text(options.table)
+    for note in (*found.notes, *found.hints):
+        _note(note)
+    if options.output is None:
+        with _stdout():
+            print(text, end="")
+        return
+    with output.replacing(Path(options.output)) as stream:
+        stream.write(text.encode())
+    _note(f"wrote {options.output}")
+
+
+def _diff(runs: Runs, options: argparse.Namespace) -> None:
+    from exptools.viewing.exporters import diff
+
+    found = runs.diff(*(_run_called(runs, name) for name in options.diff))
+    _print(
+        options,
+        as_json=lambda: diff.as_json(found),
+        piped=lambda: diff.tab_separated(found),
+        shown=lambda console: diff.show(found, console),
+    )
+    if not found.rows:
+        _note(f"{found.one} and {found.other} do not differ")
+
+
+def _run_called(runs: Runs, name: str) -> str:
+    """`name`, or the name of the run in the directory `name`."""
+    if any(run.name == name for run in runs):
+        return name
+    here = [run.name for run in runs if os.path.abspath(run.path) == os.path.abspath(name)]
+    return here[0] if here else name
+
+
+def _keys(runs: Runs, options: argparse.Namespace) -> None:
+    from exptools.viewing.exporters import keys
+
+    found = runs.keys()
+    _print(
+        options,
+        as_json=lambda: keys.as_json(found),
+        piped=lambda: keys.tab_separated(found),
+        shown=lambda console: keys.show(found, console),
+    )
+
+
+def _print(
+    options: argparse.Namespace,
+    *,
+    as_json: Callable[[], str],
+    piped: Callable[[], str],
+    shown: Callable[[Console], None],
+) -> None:
+    """On stdout: as JSON if that is asked for, else for eyes on a terminal, else for programs."""
     with _stdout():
-        if sys.stdout.isatty():
-            from rich.console import Console
-
-            shown = table.show(summary, Console(file=sys.stdout, highlight=False))
+        if options.json:
+            print(as_json(), end="")
+        elif sys.stdout.isatty():
+            shown(_console())
         else:
-            print(table.tab_separated(summary), end="")
-    _note_left_out(shown)
-    _note_hidden(summary)
-    for line in failures.told(runs):
-        _say(line)
+            print(piped(), end="")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False)
+
+
+# --- notes -----------------------------------------------------------------------------------------------
 
 
 def _note_left_out(shown: Shown) -> None:

@@ -146,17 +146,18 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     """Each key by as few of its parts as tell it from the others: `lr` for `optimizer.lr`, `model` for
     `model.name`.
     """
-    return {key: next((s for s in _shorter(key) if _only(s, key, keys)), key) for key in keys}
+    return {key: next((s for s in shorter(key) if _only(s, key, keys)), key) for key in keys}
 
 
-def _shorter(key: str) -> list[str]:
+def shorter(key: str) -> list[str]:
+    """What may stand for `key` where it is the only one: its end, the shortest first; `a` for `a.name`."""
     names = parts(key)
     parents = [names[-2]] if len(names) > 1 and names[-1] in _SAY_NOTHING else []
     return parents + [".".join(names[-n:]) for n in range(1 + len(parents), len(names) + 1)]
 
 
 def _only(short: str, key: str, keys: Sequence[str]) -> bool:
-    return not any(k != key and (k == short or short in _shorter(k)) for k in keys)
+    return not any(k != key and (k == short or short in shorter(k)) for k in keys)
 
 
 def shortened(name: str, most: int) -> str:

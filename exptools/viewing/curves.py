@@ -29,6 +29,13 @@ class Curve:
     def __len__(self) -> int:
         return len(self.step)
 
+    @property
+    def final(self) -> float:
+        """The value at the greatest step, of several the last; nan where there is no frame."""
+        if not len(self):
+            return float("nan")
+        return float(self.value[-1 - int(self.step[::-1].argmax())])
+
     def rows(self) -> list[tuple[int, float, float]]:
         """The frames one by one, as Python's numbers."""
         return list(zip(self.step.tolist(), self.wall_time.tolist(), self.value.tolist(), strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from exptools import words
 from exptools.viewing import compare
 from exptools.viewing.compare import MISSING, FlatConfig
 from exptools.viewing.runs import below, natural
@@ -64,6 +65,12 @@ class Group:
     def repeats(self) -> bool:
         """Whether several of its runs have the same seed."""
         return self.seeds < sum(member.seed is not None for member in self.members)
+
+    @property
+    def told(self) -> str:
+        """Its label, and how many runs and seeds it has."""
+        seeds = words.count(self.seeds, "seed")
+        return f"{self.label or 'all'} ({words.count(len(self.runs), 'run')}, {seeds})"
 
     def only(self, names: Collection[str]) -> Group:
         """This group, of the runs in `names` alone."""
@@ -135,12 +142,16 @@ def _without_seeds(config: FlatConfig) -> dict[str, Any]:
 
 def by_settings(group: Group) -> list[tuple[Any, ...]]:
     """A sort key for groups: their settings one after the other, numbers by size, then words, then labels."""
-    return [*(_order(value) for value in group.settings.values()), (2, natural(group.label))]
+    return [*map(in_order, group.settings.values()), (4, natural(group.label))]
 
 
-def _order(value: Any) -> tuple[Any, ...]:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return (0, value) if number else (1, natural(compare.text(value)))
+def in_order(value: Any) -> tuple[Any, ...]:
+    """A sort key for the cells of a table: numbers by size, then words, nan, and what is missing."""
+    if isinstance(value, compare.Absent):
+        return (3, value.value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return (0, value) if value == value else (2,)
+    return (1, natural(compare.text(value)))
 
 
 def _labels(firsts: Sequence[Member], keys: Sequence[str]) -> list[str]:

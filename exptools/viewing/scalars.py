@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exptools import rundir
-from exptools.viewing import cache, compare
-from exptools.viewing.curves import Curve, Reading, concatenated, everything
+from exptools.viewing import cache
+from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers.format import Format
 from exptools.viewing.runs import Place, Source
@@ -37,19 +37,15 @@ class Finals:
 class Job:
     """What is to be read of a run, and how.
 
-    patterns: names and globs of the wanted tags; None: all. live: whether somebody may be writing. keep: also
+    wanted: which tags. live: whether somebody may be writing. keep: also
     superseded frames. cached: use the cache, and write it.
     """
 
     place: Place
-    patterns: tuple[str, ...] | None = None
+    wanted: Wanted = everything
     live: bool = False
     keep: bool = False
     cached: bool = False
-
-    def wants(self, tag: str) -> bool:
-        """Whether the tag is wanted."""
-        return self.patterns is None or compare.matches(tag, self.patterns)
 
 
 def read(job: Job) -> Reading:
@@ -88,10 +84,14 @@ def finals(job: Job) -> Finals:
     """
     alone = _alone(job.place.sources) if job.cached else None
     if alone is not None:
-        known = cache.finals(alone.path, job.wants, reads_on=alone.format.reads_on)
+        known = cache.finals(alone.path, job.wanted, reads_on=alone.format.reads_on)
         if known is not None and known.usable and (alone.format.is_cut or not known.goes_back):
             return Finals(known.values, known.tags, known.problems)
-    reading = read(job)
+    return finals_of(read(job))
+
+
+def finals_of(reading: Reading) -> Finals:
+    """The last values in `reading`."""
     values = {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)}
     return Finals(values, reading.tags, reading.problems, reading.superseded)
 
@@ -123,9 +123,8 @@ def _read(source: Source, job: Job) -> Reading:
     format_ = source.format
     assert format_.read is not None, f"{format_.name} names files with scalars and reads none"
     if job.cached:
-        return cache.read(source.path, format_.read, job.wants, live=job.live, reads_on=format_.reads_on)
-    wanted = everything if job.patterns is None else job.wants
-    return format_.read(source.path, wanted, live=job.live)
+        return cache.read(source.path, format_.read, job.wanted, live=job.live, reads_on=format_.reads_on)
+    return format_.read(source.path, job.wanted, live=job.live)
 
 
 def _of_one_format(readings: Sequence[Reading], format_: Format, keep: bool) -> Reading:

@@ -415,7 +415,11 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
             ["multirun", "--plot", "loss", "-o", "d.pdf"],
             "cannot write d.pdf: it is a directory; give the name of a file",
         ),
-        (["multirun", "-o", "x.pdf"], "-o x.pdf names the file of a figure, but there is no --plot TAG"),
+        (
+            ["multirun", "-o", "x.pdf"],
+            "-o x.pdf names the file of a figure or a table, "
+            "but there is no --plot TAG and no --table FORMAT",
+        ),
         (["multirun", "--plots"], "unrecognized arguments: --plots; see exptools-view --help"),
         (["--plot"], "argument --plot: expected one argument; see exptools-view --help"),
     ],

@@ -90,20 +90,14 @@ def _panel(tag: str, curves: Mapping[str, Curve], groups: Sequence[Group], runs:
     return Panel(
         tag,
         tuple(lines),
-        missing=tuple(_with_state(run) for run in runs if run.place.home not in homes and not run.place.part),
+        missing=tuple(run.told for run in runs if run.place.home not in homes and not run.place.part),
         partial=tuple(
-            _with_state(run)
-            for run in runs
-            if run.name in curves and run.state not in (None, State.COMPLETED)
+            run.told for run in runs if run.name in curves and run.state not in (None, State.COMPLETED)
         ),
         short=tuple(name for line in lines for name in _short(line, curves)),
         odd=tuple(_odd(name, values) for name, (_, values) in curves.items() if _gaps(values)),
         runs=len({run.place.home for run in runs}),
     )
-
-
-def _with_state(run: Run) -> str:
-    return run.name if run.state is None else f"{run.name} ({run.state})"
 
 
 def _short(line: Line, curves: Mapping[str, Curve]) -> Iterator[str]:
@@ -159,7 +153,7 @@ def _notes(panel: Panel) -> Iterator[str]:
     if panel.short:
         names = compare.listed(panel.short)
         yield f"{panel.tag}: the mean is of fewer runs, and dotted, where one has no values: {names}"
-    repeated = [_repeated(line.group) for line in panel.lines if line.group.repeats]
+    repeated = [line.group.told for line in panel.lines if line.group.repeats]
     if repeated:
         names = compare.listed(repeated)
         yield f"{panel.tag}: runs of the same seed are averaged like those of others: {names}"
@@ -168,10 +162,6 @@ def _notes(panel: Panel) -> Iterator[str]:
         yield f"{panel.tag}: values that are not finite, or beyond 1e150, leave gaps in {names}"
     if _nothing(panel):
         yield f"{panel.tag}: nothing is drawn, for there is no value without a gap"
-
-
-def _repeated(group: Group) -> str:
-    return f"{group.label or 'all'} ({_counted(len(group.runs), 'run')}, {_counted(group.seeds, 'seed')})"
 
 
 def _nothing(panel: Panel) -> bool:
@@ -202,7 +192,3 @@ def _what(panel: Panel) -> str:
 
 def _range(low: int, high: int) -> str:
     return str(high) if low == high else f"{low} to {high}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

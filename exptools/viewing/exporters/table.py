@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from exptools import words
 from exptools.viewing import compare
-from exptools.viewing.summary import Column, Kind, Table
+from exptools.viewing.columns import Column, Kind
+from exptools.viewing.summary import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table as RichTable
 
-_DIGITS = 5  # significant, of a scalar on a terminal; for programs nothing is rounded
+DIGITS = 5  # significant, of a scalar on a terminal; for programs nothing is rounded
 _WIDEST_KEY = 32
 _NARROWEST_RUN = 6
 _GAP = 2  # spaces between columns; the box draws one of them
@@ -27,6 +29,20 @@ def tab_separated(table: Table) -> str:
     return "".join("\t".join(map(one_line, line)) + "\n" for line in lines)
 
 
+def as_html(table: Table, runs: int) -> str:
+    """`table` for a notebook; runs: of how many it shows the first."""
+    from exptools.viewing.exporters import html
+
+    heads = _titles(table.columns)
+    rows = [[_html_cell(c, cell) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows]
+    more = runs - len(rows)
+    return html.table(heads, rows, [f"and {words.count(more, 'more run')}"] if more else [])
+
+
+def _html_cell(column: Column, cell: Any) -> tuple[str, str]:
+    return _nice(column, cell), "r" if column.kind in (Kind.TAG, Kind.DURATION) else ""
+
+
 @dataclass(frozen=True)
 class Shown:
     """What a terminal had no room for: the names of columns, and whether the runs have their whole names."""
@@ -37,6 +53,13 @@ class Shown:
 
 def show(table: Table, console: Console) -> Shown:
     """Print `table` on a terminal: as many columns as fit."""
+    drawn, shown = draw(table, console.width)
+    console.print(drawn)
+    return shown
+
+
+def draw(table: Table, width: int) -> tuple[RichTable, Shown]:
+    """`table` as a terminal of that width shows it."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -44,12 +67,12 @@ def show(table: Table, console: Console) -> Shown:
     texts = [[_nice(c, cell) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows]
     titles = _titles(table.columns)
     widths = [_width(c, [titles[i], *(row[i] for row in texts)]) for i, c in enumerate(table.columns)]
-    most = _room_for_names(table.columns, widths, console.width)
+    most = _room_for_names(table.columns, widths, width)
     whole_names = widths[0] <= most
     for row, name in zip(texts, run_names([row[0] for row in texts], most), strict=True):
         row[0] = name
     widths[0] = _width(table.columns[0], [titles[0], *(row[0] for row in texts)])
-    fitting = fit(table.columns, widths, console.width)
+    fitting = fit(table.columns, widths, width)
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
     for i in fitting:
         right = table.columns[i].kind in (Kind.TAG, Kind.DURATION)
@@ -61,9 +84,8 @@ def show(table: Table, console: Console) -> Shown:
         )
     for row in texts:
         drawn.add_row(*(Text(row[i], style=words.STYLES.get(row[i], "")) for i in fitting))
-    console.print(drawn)
     left_out = (c for i, c in enumerate(table.columns) if i not in fitting and c.kind is not Kind.ERROR)
-    return Shown(tuple(column.name for column in left_out), whole_names)
+    return drawn, Shown(tuple(column.name for column in left_out), whole_names)
 
 
 def _room_for_names(columns: Sequence[Column], widths: Sequence[int], room: int) -> int:
@@ -162,4 +184,4 @@ def _nice(column: Column, cell: Any) -> str:
 
 
 def _scalar(cell: Any) -> str:
-    return f"{cell:.{_DIGITS}g}" if isinstance(cell, float) else compare.text(cell)
+    return f"{cell:.{DIGITS}g}" if isinstance(cell, float) else compare.text(cell)

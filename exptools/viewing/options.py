@@ -1,0 +1,167 @@
+"""The options of exptools-view: how they are parsed, and its help."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from exptools.errors import ViewError
+
+PROGRAM = "exptools-view"
+STDOUT = "-"
+WATCH_S = 2.0  # between two looks, if nobody says
+TABLES = ("md", "latex", "csv", "html")  # exporters.result_table.FORMATS; known without loading it
+SHELLS = ("bash", "zsh", "fish")
+
+HELP = """\
+usage: exptools-view PATH... [options]
+
+Look at runs: those of exptools, of any Hydra application, or directories of
+TensorBoard event files. Without an option it prints a table of them: state,
+duration, the config keys that differ, the last value of each scalar.
+
+  exptools-view multirun/                        what differs, what finished
+  exptools-view multirun/ --where lr=1e-3 --where 'acc>0.9'     some of them
+  exptools-view multirun/ --table latex --tags 'test/*'    mean over seeds, CI
+  exptools-view multirun/ --csv --tags loss | head     every frame, unrounded
+  exptools-view multirun/ --plot loss -o fig.pdf       curves with their bands
+
+which runs:
+  --where CONDITION    NAME=VALUE, != < <= > >= or ~GLOB, of a config key or a
+                       scalar; NAME alone: it has one; !NAME: it has none
+  --exclude CONDITION  leave out the runs for which it holds
+  --state STATE,...    only completed, failed, running, queued, stale, ...
+  --latest             only the newest sweep
+  --best K --max TAG   the K best (--min TAG: the least) by the last value, or
+                       by another: 'max(TAG)', 'tail(TAG)', 'mean(TAG)', ...
+the table:
+  --tags GLOB          only these scalars (everywhere)
+  --columns NAME       this column: state, duration, a key, a tag, 'max(TAG)'
+  --sort NAME [--desc] rows by this column
+  --keys               instead: every key that differs, and its values
+  --diff RUN RUN       instead: in what two runs (names, directories) differ
+  --watch [SECONDS]    live, on a terminal (default: 2)
+  --json               as JSON, of --keys and --diff too
+other things to make:
+  --csv [FILE]         every frame of every scalar (no FILE: stdout)
+    --wide             a column per tag; --csv DIRECTORY/: a file per run
+  --parquet FILE       the same as --csv
+  --plot TAG           the curves of this scalar (a name or a glob)
+  --table FORMAT       md, latex, csv, html: a row per setting, mean and CI
+    --stat NAME        of the final value, or max, min, mean, tail, auc, ...
+    --ci NAME          t95 (default), bootstrap95, sd, se, p25-75, none, ...
+    --better TAG=max   what is bold, or TAG=min; max or min: of all tags
+  -o FILE              where --plot (.pdf, .png, .svg) or --table is saved
+  --keep-superseded    keep frames that a resumed run measured again
+  --no-cache           read every file anew, and leave nothing behind
+  --completion SHELL   a script to complete names: bash, zsh or fish
+  --version, --help
+
+--where --exclude --state --tags --columns --plot --better can come repeatedly.
+exit codes: 0 all well; 1 something could not be read (it is named, the rest
+is shown) or written; 2 wrong usage
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Errors are one line, and main says them."""
+        raise ViewError(f"{message}; see {PROGRAM} --help")
+
+    def format_help(self) -> str:
+        """Written by hand: what fits on two screens."""
+        return HELP
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options in `argv`, those that make no sense together refused.
+
+    Raises:
+        ViewError: wrong usage.
+    """
+    options = parser().parse_intermixed_args(argv)
+    _settle(options, "csv", STDOUT)
+    _settle(options, "watch", WATCH_S)
+    options.watch = None if options.watch is None else _seconds(options.watch)
+    options.state = None if options.state is None else [s for text in options.state for s in text.split(",")]
+    _check(options)
+    return options
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all options."""
+    from exptools import __version__
+
+    made = _Parser(PROGRAM, allow_abbrev=False)
+    add = made.add_argument
+    add("paths", metavar="PATH", nargs="*")
+    for several in ("--where", "--exclude", "--state", "--tags", "--columns", "--plot", "--better"):
+        add(several, action="append")
+    for one in ("--max", "--min", "--sort", "--stat", "--ci"):
+        add(one)
+    for flag in ("--latest", "--desc", "--keys", "--json", "--keep-superseded", "--wide"):
+        add(flag, action="store_true")
+    add("--best", type=int)
+    add("--diff", nargs=2)
+    add("--watch", nargs="?", const=WATCH_S)
+    add("--csv", nargs="?", const=STDOUT)
+    add("--parquet")
+    add("--no-cache", dest="cache", action="store_false")
+    add("--table", choices=TABLES)
+    add("-o", "--output")
+    add("--completion", choices=SHELLS)
+    add("--version", action="version", version=f"exptools {__version__}")
+    return made
+
+
+def _settle(options: argparse.Namespace, name: str, default: Any) -> None:
+    """--csv and --watch take the word after them: a directory is the PATH, if there is no other."""
+    given = getattr(options, name)
+    if given in (None, default) or options.paths:
+        return
+    if os.path.isdir(given):
+        options.paths = [given]
+        setattr(options, name, default)
+    elif name == "csv":
+        raise ViewError(
+            f"no path was given beside --csv {given}; give a directory that holds runs, for example multirun/"
+        )
+
+
+def _seconds(text: str | float) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 86400:
+        raise ViewError(f"--watch {text}: give the seconds between two looks, 0.1 or more")
+    return seconds
+
+
+_MAIN = ("csv", "parquet", "plot", "table", "diff", "keys", "watch")
+_TOGETHER = {"csv", "parquet", "plot"}  # of these several can be made at once
+
+
+def _check(options: argparse.Namespace) -> None:
+    asked = [name for name in _MAIN if getattr(options, name) not in (None, False)]
+    if len(asked) > 1 and not set(asked) <= _TOGETHER:
+        raise ViewError(f"--{asked[0]} and --{asked[1]} cannot be made at once; give one of them")
+    if options.output is not None and not {"plot", "table"} & set(asked):
+        raise ViewError(
+            f"-o {options.output} names the file of a figure or a table, "
+            "but there is no --plot TAG and no --table FORMAT"
+        )
+    if options.json and {"csv", "parquet", "plot", "table", "watch"} & set(asked):
+        raise ViewError(f"--json is for the table of runs, --keys and --diff, not for --{asked[0]}")
+    if options.wide and options.csv is None:
+        raise ViewError("--wide is for --csv [FILE], which was not given")
+    for name in ("stat", "ci", "better"):
+        if getattr(options, name) is not None and options.table is None:
+            raise ViewError(f"--{name} is for --table FORMAT, which was not given")
+    for name, given in (("sort", options.sort), ("columns", options.columns)):
+        if given is not None and set(asked) - {"watch"}:
+            raise ViewError(f"--{name} is for the table of runs, not for --{asked[0]}")
+    if options.desc and options.sort is None:
+        raise ViewError("--desc turns --sort NAME round, which was not given")
