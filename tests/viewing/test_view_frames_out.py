@@ -18,6 +18,7 @@ from view_files import bits, progress_text, write_run
 from exptools import rundir
 from exptools.errors import ViewError
 from exptools.viewing.api import load
+from exptools.viewing.cli import main
 from exptools.viewing.curves import Curve
 from exptools.viewing.exporters import wide
 
@@ -222,3 +223,62 @@ def test_the_memory_does_not_grow_with_the_tree(tmp_path: Path) -> None:
     load(tmp_path / "4").to_csv(tmp_path / "out.csv", "t3")
     with (tmp_path / "out.csv").open() as text:
         assert sum(1 for _ in csv.reader(text)) == 1 + 4 * 10_000
+
+
+# --- the command line -------------------------------------------------------------------------------------
+
+
+def test_the_command_line_writes_wide_and_parquet(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tree.parent)
+
+    assert main(["tree", "--csv", "wide.csv", "--wide", "--parquet", "x.parquet"]) == 0
+    assert main(["tree", "--csv", "each/", "--wide", "--tags", "loss"]) == 0
+    assert main(["tree", "--csv", "--wide", "--where", "seed=1"]) == 0
+
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        "exptools-view: wrote wide.csv",
+        "exptools-view: wrote x.parquet",
+        "exptools-view: wrote 2 files into each/",
+        "exptools-view: 1 of 2 runs chosen",
+    ]
+    assert out == "run,step,wall_time,loss\n1,3,20.0,-0.0\n"
+    assert (tree.parent / "wide.csv").read_text().count("\n") == 5
+    assert pl.read_parquet(tree.parent / "x.parquet").height == 5
+    assert (tree.parent / "each" / "0.csv").read_text() == "step,wall_time,loss\n0,10.0,0.1\n5,11.0,0.2\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--wide"], "--wide is for --csv [FILE], which was not given"),
+        (["--parquet", "no/x"], "cannot write no/x: there is no directory no; make it first"),
+        (["--parquet", "x", "--keys"], "--parquet and --keys cannot be made at once; give one of them"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    error: str,
+) -> None:
+    monkeypatch.chdir(tree.parent)
+
+    assert main(["tree", *words]) == 2
+
+    assert capsys.readouterr().err == f"exptools-view: error: {error}\n"
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tree.parent)
+    (tree.parent / "file").touch()
+
+    assert main(["tree", "--csv", "file/each/", "--wide"]) == 1
+
+    error = "exptools-view: error: cannot write file/each: Not a directory; give another file\n"
+    assert capsys.readouterr().err == error
