@@ -5,6 +5,7 @@ The tree may change while it is walked: what has vanished since it was listed wa
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -228,25 +229,33 @@ def _named(roots: list[Path], homes: list[_Home]) -> list[Place]:
     base = os.path.commonpath(absolute)
     if any(os.path.abspath(home.path) == base for home in homes):
         base = os.path.dirname(base)  # a run that was itself given is known by its own name
-    return sorted((p for home in homes for p in _places(home, base)), key=lambda p: natural(p.name))
+    sweep_of = functools.cache(_sweep)  # the runs of a sweep lie in one directory
+    places = (place for home in homes for place in _places(home, base, sweep_of(_absolute(home.path).parent)))
+    return sorted(places, key=lambda place: natural(place.name))
 
 
-def _places(home: _Home, base: str) -> Iterator[Place]:
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _places(home: _Home, base: str, sweep: Path) -> Iterator[Place]:
     own, parts = home.sources, home.parts
     if not own and len(parts) == 1:
         own, parts = parts[0][1], []
-    name, sweep = _name(home.path, base), _sweep(home.path)
+    name = _name(home.path, base)
     yield Place(name, home.path, home.path, "", sweep, tuple(own))
     for path, sources in parts:
         part = _name(path, os.path.abspath(home.path))
         yield Place(f"{name}/{part}", path, home.path, part, sweep, tuple(sources))
 
 
-def _sweep(home: Path) -> Path:
-    """The directory above a run that a sweep left its mark in; where there is none, the one it lies in."""
-    home = Path(os.path.abspath(home))
-    marked = (path for path in home.parents if any((path / mark).exists() for mark in _SWEEP_MARKS))
-    return next(marked, home.parent)
+def _sweep(directory: Path) -> Path:
+    """The directory that a sweep left its mark in, for a run that lies in `directory`: that or one above it;
+    where there is none, `directory`.
+    """
+    above = (directory, *directory.parents)
+    marked = (path for path in above if any((path / mark).exists() for mark in _SWEEP_MARKS))
+    return next(marked, directory)
 
 
 def _name(path: str | Path, base: str) -> str:

@@ -13,7 +13,9 @@ from exptools.viewing.curves import Curve, ReadAgain, Reading, Since, Wanted, co
 from exptools.viewing.problem import Problem
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
 _HEAD = 2**16  # bytes that are read to find the header
 _STEP, _WALL_TIME = "0", "1"  # the columns' names inside this file are their positions
@@ -69,23 +71,25 @@ def _read_rows(path: Path, data: bytes, at: int, tags: list[str], wanted: Wanted
     if stop < len(data) and not live:
         problems.append(Problem(path, "the last row is torn: it has no line end and was left out", at + stop))
     curves: dict[str, list[Curve]] = {}
-    for i, tag in enumerate(tags, start=2):
-        if wanted(tag):
-            curves.setdefault(tag, []).extend(_curve(frame, str(i)) for frame in rows)
+    for frame in rows:
+        step, wall_time = frame[_STEP].to_numpy(), frame[_WALL_TIME].to_numpy()
+        for i, tag in enumerate(tags, start=2):
+            if wanted(tag):
+                curves.setdefault(tag, []).append(_curve(step, wall_time, frame[str(i)]))
     joined = {tag: concatenated(parts) for tag, parts in curves.items() if parts}
     return Reading(joined, tuple(tags), tuple(problems), end=at + stop)
 
 
-def _curve(frame: pl.DataFrame, column: str) -> Curve:
+def _curve(step: NDArray[np.int64], wall_time: NDArray[np.float64], value: pl.Series) -> Curve:
     """The frames of one tag: an empty cell is no frame, a nan is one.
 
     Made of single columns: what polars does to a frame takes a time that grows with all of its columns.
     """
-    value, step, wall_time = frame[column], frame[_STEP], frame[_WALL_TIME]
-    if value.null_count():
-        there = value.is_not_null()
-        value, step, wall_time = value.filter(there), step.filter(there), wall_time.filter(there)
-    return Curve(step.to_numpy(), wall_time.to_numpy(), value.to_numpy())
+    if not value.null_count():
+        return Curve(step, wall_time, value.to_numpy())
+    there = value.is_not_null()
+    mask = there.to_numpy()
+    return Curve(step[mask], wall_time[mask], value.filter(there).to_numpy())
 
 
 def _parse(body: bytes, width: int) -> pl.DataFrame | None:
