@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import os
@@ -24,6 +23,7 @@ from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everyt
 from exptools.viewing.difference import Differences, differences
 from exptools.viewing.groups import Group, Member, by_sweep, grouped
 from exptools.viewing.keys import Key, keys
+from exptools.viewing.known import Known, stamp_of
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import registry
 from exptools.viewing.runs import Place
@@ -315,7 +315,7 @@ class Runs:
             return [_summary(run, found, said) for run, found, said in self._measures(wanted, measures)]
         summaries = []
         for run in self.runs:
-            at, stamp = (key, run.path), _stamp(run)
+            at, stamp = (key, run.path), (run.live, stamp_of(run.place))
             if at not in memo or memo[at].stamp != stamp:
                 ((_, found, measured),) = self._with([run])._measures(wanted, measures)
                 memo[at] = Remembered(stamp, found, measured)
@@ -328,7 +328,7 @@ class Runs:
     ) -> Iterator[tuple[Run, Finals, dict[tuple[str, str], float]]]:
         """Each run with its final values, and with those and the other `measures` by statistic and tag."""
         if not measures:
-            for run, finals in self._read(scalars.finals, wanted):
+            for run, finals in self._finals(wanted):
                 yield run, finals, _named_finals(finals)
             return
         for run, reading in self._readings(wanted):
@@ -348,6 +348,27 @@ class Runs:
     def _readings(self, wanted: Wanted) -> Iterator[tuple[Run, Reading]]:
         return self._read(scalars.read, wanted)
 
+    def _finals(self, wanted: Wanted) -> Iterator[tuple[Run, Finals]]:
+        """Each run with its final values, from where they are kept if they are known."""
+        if not self._settings.cache:
+            yield from self._read(scalars.finals, wanted)
+            return
+        known = Known(keep=self._settings.keep_superseded)
+        before = {run.name: known.get(run.place, wanted) for run in self.runs if not run.live}
+        unknown = self._with(run for run in self.runs if before.get(run.name) is None)
+        rest = unknown._read(scalars.finals, wanted)
+        for run in self.runs:
+            finals = before.get(run.name)
+            if finals is None:
+                _, finals = next(rest)
+                if wanted is everything:
+                    known.put(run.place, finals)
+            else:
+                self._note(run, finals)
+            yield run, finals
+        next(rest, None)  # its end: nothing is left running
+        known.save()
+
     def _read(self, read: Callable[[scalars.Job], Found], wanted: Wanted) -> Iterator[tuple[Run, Found]]:
         how = (self._settings.keep_superseded, self._settings.cache)
         jobs = [scalars.Job(run.place, wanted, run.live, *how) for run in self.runs]
@@ -366,7 +387,7 @@ class Runs:
             ViewError: after the last run, if a tag was asked for that no run has.
         """
         tags = _names(tags)
-        yield from self._read(scalars.finals, _wants(tags))
+        yield from self._finals(_wants(tags))
         self._check(tags)
 
     def _note(self, run: Run, found: Reading | Finals) -> None:
@@ -396,7 +417,7 @@ class Runs:
             everything if tags is None and columns is None else lambda tag: compare.matches(tag, tags or ())
         )
         key = "table", None if tags is None else tuple(tags), *asked
-        summaries = self._summaries(lambda tag: is_shown(tag) or needed(tag), asked, key)
+        summaries = self._summaries(_either(is_shown, needed), asked, key)
         self._check(tags)
         return tabulate(summaries, columns, tags, sort, descending)
 
@@ -598,16 +619,6 @@ def _named_finals(finals: Finals) -> dict[tuple[str, str], float]:
     return {(FINAL, tag): value for tag, value in finals.values.items()}
 
 
-def _stamp(run: Run) -> Hashable:
-    """Changes when the files of a run do, as far as the system tells."""
-    stamps = []
-    for source in run.place.sources:
-        with contextlib.suppress(OSError):
-            stat = source.path.stat()
-            stamps.append((source.path, stat.st_size, stat.st_mtime_ns, stat.st_ino))
-    return run.live, *stamps
-
-
 def _of_newest_sweep(runs: Sequence[Run]) -> list[Run]:
     """Those of the sweep in which a run began last; where none has begun its directory's time counts."""
     by_sweep: dict[Path, list[Run]] = {}
@@ -628,6 +639,10 @@ def _began(sweep: Path, runs: Sequence[Run]) -> float:
 
 def _wants(tags: Sequence[str] | None) -> Wanted:
     return everything if tags is None else lambda tag: compare.matches(tag, tags)
+
+
+def _either(one: Wanted, other: Wanted) -> Wanted:
+    return everything if everything in (one, other) else lambda tag: one(tag) or other(tag)
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exptools.viewing.readers.format import ReadScalars
 
 DIRECTORY = ".exptools_cache"
-SMALLEST = 2**17  # bytes; a smaller file is read as fast as its cache would be
+SMALLEST = 2**20  # bytes; a smaller file is read nearly as fast as its cache would be
 LARGEST = 2**30  # all columns of it have to be in memory once
 _VERSION = 1  # another one where readers find something else in the same file
 _KEY = "exptools"
@@ -40,8 +40,7 @@ class _Index:
     """What stands in the cache beside the columns.
 
     size, mtime_ns: of the file. end: so many bytes of it were read. sample: a digest of some of them. curves:
-    per tag the columns of its step, wall time and value, and how many frames. finals: the last value of each
-    tag. goes_back: whether the steps of some tag do. problems: offset and reason.
+    per tag the columns of its step, wall time and value, and how many frames. problems: offset and reason.
     """
 
     size: int
@@ -50,18 +49,8 @@ class _Index:
     sample: str
     tags: list[str]
     curves: dict[str, tuple[int, int, int, int]]
-    finals: dict[str, float]
-    goes_back: bool
     problems: list[tuple[int | None, str]]
     usable: bool
-
-    def is_of(self, found: os.stat_result) -> bool:
-        """Whether the file is still what was read."""
-        return (self.size, self.mtime_ns) == (found.st_size, found.st_mtime_ns)
-
-    def is_whole(self, reads_on: bool) -> bool:
-        """Whether nothing is behind what was read."""
-        return self.end == self.size or not reads_on
 
 
 def read(path: Path, read_file: ReadScalars, wanted: Wanted, *, live: bool, reads_on: bool) -> Reading:
@@ -77,9 +66,10 @@ def read(path: Path, read_file: ReadScalars, wanted: Wanted, *, live: bool, read
         return read_file(path, wanted, live=live)
     place, index = _look_up(path)
     if index is not None and place is not None:
+        is_same = (index.size, index.mtime_ns) == (found.st_size, found.st_mtime_ns)
         may_have_grown = reads_on and index.end <= found.st_size
         with contextlib.suppress(_Unusable, ReadAgain):
-            if index.is_of(found) and index.is_whole(reads_on):
+            if is_same and (index.end == index.size or not reads_on):
                 return _of(index, path, place, wanted)
             if may_have_grown and index.sample == _sample(path, index.end):
                 return _grown(index, path, place, read_file, wanted, live, found)
@@ -88,40 +78,12 @@ def read(path: Path, read_file: ReadScalars, wanted: Wanted, *, live: bool, read
     return _chosen(reading, wanted)
 
 
-@dataclass(frozen=True)
-class Finals:
-    """The last value of each wanted tag, and what a Reading says beside. goes_back: whether some steps do."""
-
-    values: Mapping[str, float]
-    tags: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    usable: bool
-    goes_back: bool
-
-
-def finals(path: Path, wanted: Wanted, *, reads_on: bool) -> Finals | None:
-    """The last values of the tags in `path`, without its columns; None if they are not known."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    place, index = _look_up(path) if found.st_size >= SMALLEST else (None, None)
-    if place is None or index is None or not index.is_of(found) or not index.is_whole(reads_on):
-        return None
-    values = {tag: value for tag, value in index.finals.items() if wanted(tag)}
-    return Finals(values, tuple(index.tags), _problems(index, path), index.usable, index.goes_back)
-
-
 def is_of(path: Path) -> bool:
     """Whether there is a cache of `path` that looks like one of its present content."""
-    place = next((place for place in _places(path) if place.exists()), None)
+    place = next((place for place in places(path) if place.exists()), None)
     with contextlib.suppress(OSError):
         return place is not None and place.stat().st_mtime_ns >= path.stat().st_mtime_ns
     return False
-
-
-def _problems(index: _Index, path: Path) -> tuple[Problem, ...]:
-    return tuple(Problem(path, reason, offset) for offset, reason in index.problems)
 
 
 class _Unusable(Exception):
@@ -166,16 +128,16 @@ def _chosen(reading: Reading, wanted: Wanted) -> Reading:
 # --- where it lies ----------------------------------------------------------------------------------------
 
 
-def _places(path: Path) -> Iterator[Path]:
+def places(path: Path, suffix: str = ".parquet") -> Iterator[Path]:
     """Where the cache of `path` may be: beside it, or in the user's directory."""
-    yield path.parent / DIRECTORY / f"{path.name}.parquet"
+    yield path.parent / DIRECTORY / f"{path.name}{suffix}"
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    yield Path(base) / "exptools" / f"{name}.parquet"
+    yield Path(base) / "exptools" / f"{name}{suffix}"
 
 
 def _look_up(path: Path) -> tuple[Path | None, _Index | None]:
-    for place in _places(path):
+    for place in places(path):
         if place.exists():
             return place, _index(place)
     return None, None
@@ -217,6 +179,7 @@ def _of(index: _Index, path: Path, place: Path, wanted: Wanted) -> Reading:
 
     chosen = {tag: numbers for tag, numbers in index.curves.items() if wanted(tag)}
     names = sorted({n for numbers in chosen.values() for n in numbers[:3]})
+    problems = tuple(Problem(path, reason, offset) for offset, reason in index.problems)
     columns: dict[int, NDArray[Any]] = {}
     try:
         if names:
@@ -226,7 +189,7 @@ def _of(index: _Index, path: Path, place: Path, wanted: Wanted) -> Reading:
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _Unusable from error
     curves = {tag: Curve(columns[s], columns[w], columns[v]) for tag, (s, w, v, _) in chosen.items()}
-    return Reading(curves, tuple(index.tags), _problems(index, path), index.usable, end=index.end)
+    return Reading(curves, tuple(index.tags), problems, index.usable, end=index.end)
 
 
 def _lengths(curves: Mapping[str, tuple[int, int, int, int]]) -> dict[int, int]:
@@ -251,12 +214,10 @@ def _keep(path: Path, reading: Reading, found: os.stat_result) -> None:
         "sample": _sample(path, end),
         "tags": reading.tags,
         "curves": curves,
-        "finals": {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)},
-        "goes_back": any((curve.step[1:] < curve.step[:-1]).any() for curve in reading.curves.values()),
         "problems": [(p.offset, p.reason) for p in reading.problems if _stays(p, reading)],
         "usable": reading.usable,
     }
-    for place in _places(path):
+    for place in places(path):
         if _write(place, columns, json.dumps(index)):
             return
 

@@ -78,15 +78,7 @@ def decoded_by_python(jobs: Iterable[Job]) -> bool:
 
 
 def finals(job: Job) -> Finals:
-    """The last value of each tag of the run of `job`, and what `read` would say beside.
-
-    They are in the cache, so that a table of many long runs needs none of their columns.
-    """
-    alone = _alone(job.place.sources) if job.cached else None
-    if alone is not None:
-        known = cache.finals(alone.path, job.wanted, reads_on=alone.format.reads_on)
-        if known is not None and known.usable and (alone.format.is_cut or not known.goes_back):
-            return Finals(known.values, known.tags, known.problems)
+    """The last value of each wanted tag of the run of `job`, and what `read` says beside."""
     return finals_of(read(job))
 
 
@@ -94,13 +86,6 @@ def finals_of(reading: Reading) -> Finals:
     """The last values in `reading`."""
     values = {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)}
     return Finals(values, reading.tags, reading.problems, reading.superseded)
-
-
-def _alone(sources: Sequence[Source]) -> Source | None:
-    """The one file that says it all; None if there are several."""
-    has_own = any(source.format.name == _OWN for source in sources)
-    left = [source for source in sources if not (has_own and _is_own_events(source))]
-    return left[0] if len(left) == 1 else None
 
 
 def _ordered(sources: Iterable[Source]) -> list[Source]:

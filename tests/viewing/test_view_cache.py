@@ -20,7 +20,7 @@ from view_files import progress_text, sweep, write_run
 from exptools import rundir
 from exptools.formats import tfrecord
 from exptools.rundir import State
-from exptools.viewing import cache
+from exptools.viewing import cache, known
 from exptools.viewing.api import Runs, load
 from exptools.viewing.cli import main
 from exptools.viewing.curves import ReadAgain, Since
@@ -32,6 +32,7 @@ NAN = float("nan")
 @pytest.fixture(autouse=True)
 def caches_of_all_sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setattr(known, "MANY", 1)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
 
 
@@ -241,6 +242,72 @@ def test_reading_goes_on_only_under_the_same_header(tmp_path: Path) -> None:
 
     with pytest.raises(ReadAgain):
         progress.read(run / rundir.PROGRESS, since=Since(40, ("other",)))
+
+
+@pytest.mark.parametrize("harm", ["{", "[]", "{}", "", "\xff"])
+def test_damaged_final_values_are_found_out_again(tmp_path: Path, harm: str) -> None:
+    sweep(tmp_path)
+    first = same(tmp_path)
+    place = tmp_path / cache.DIRECTORY / known.NAME
+    harm = harm or place.read_text().replace('"version": 1', '"version": 0').replace("0.125", "7.5")
+    place.write_text(harm, encoding="latin-1")
+
+    assert same(tmp_path) == first
+    assert place.read_text(encoding="latin-1") != harm
+
+
+def test_final_values_of_few_small_runs_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    sweep(tmp_path)
+
+    load(tmp_path).table()
+
+    assert not (tmp_path / cache.DIRECTORY).exists()
+
+
+def test_final_values_and_problems_move_with_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = write_run(tmp_path / "a" / "0", {"loss": [1.5, 2.5]})
+    with (run / rundir.PROGRESS).open("a") as file:
+        file.write("torn")
+    load(tmp_path / "a").table()
+    (tmp_path / "a").rename(tmp_path / "b")
+
+    nobody_reads(monkeypatch)
+    runs = load(tmp_path / "b")
+
+    assert runs.table()["loss"].tolist() == [2.5]
+    assert [p.path for p in runs.problems] == [tmp_path / "b" / "0" / rundir.PROGRESS]
+
+
+def test_of_a_run_that_is_written_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "0", {"loss": [1.5]}, state=None)
+    rundir.write_status(run, rundir.Status(State.RUNNING, heartbeat=4e9))
+
+    load(tmp_path).table()
+
+    assert not (tmp_path / cache.DIRECTORY).exists()
+
+
+def test_what_is_kept_with_all_frames_is_not_what_is_kept_without(tmp_path: Path) -> None:
+    with SummaryWriter(str(tmp_path / "0")) as writer:
+        for i, step in enumerate([0, 1, 2, 1, 2]):
+            writer.add_scalar("loss", i, step)
+
+    for _ in range(2):
+        kept, left_out = load(tmp_path, keep_superseded=True), load(tmp_path)
+        kept.table()
+        left_out.table()
+        assert (kept.superseded, left_out.superseded) == ({}, {"0": {"loss": 2}})
+
+
+def test_some_tags_alone_are_not_kept_as_if_they_were_all(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", {"a": [1.5], "b": [2.5]})
+
+    load(tmp_path).table("a")
+
+    assert load(tmp_path).table()["b"].tolist() == [2.5]
 
 
 def test_it_lies_beside_the_runs_and_can_be_deleted(tmp_path: Path) -> None:
