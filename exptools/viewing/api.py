@@ -469,9 +469,9 @@ class Runs:
         """
         both = self._with(run if isinstance(run, Run) else self[run] for run in (one, other))
         first, second = both._summaries(everything)
-        return differences(first, second, (self._attempt(both.runs[0]), self._attempt(both.runs[1])))
+        return differences(first, second, (self.attempt(both.runs[0]), self.attempt(both.runs[1])))
 
-    def _attempt(self, run: Run) -> dict[str, Any]:
+    def attempt(self, run: Run) -> dict[str, Any]:
         """What provenance.json says of the last attempt."""
         from exptools.provenance import files
 
@@ -551,6 +551,20 @@ class Runs:
 
         with output.replacing(Path(file)) as stream:
             parquet.write(stream, self, _names(tags))
+
+    def to_html(self, file: str | os.PathLike[str], tags: Names = None, *, title: str | None = None) -> None:
+        """Write one self-contained page to `file`: curves to play with, results, runs, what differs.
+
+        It needs no network, so it can be mailed.
+
+        Raises:
+            ViewError: `file` cannot be written, or a tag was asked for that no run has.
+        """
+        from exptools.viewing.exporters import output
+        from exptools.viewing.report import write
+
+        with output.replacing(Path(file)) as stream:
+            write.write(stream, self, _names(tags), title)
 
     def panels(self, *tags: str) -> list[Panel]:
         """What `plot` draws: per tag one line per group, mean and sd over its runs.

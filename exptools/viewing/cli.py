@@ -101,6 +101,7 @@ def _makers(options: argparse.Namespace) -> list[Callable[[Runs, argparse.Namesp
     makers = {
         "csv": _csv,
         "parquet": _parquet,
+        "html": _html,
         "plot": _plot,
         "table": _results,
         "diff": _diff,
@@ -147,8 +148,9 @@ def _check_files(options: argparse.Namespace) -> None:
 
     if options.csv not in (None, STDOUT) and not (options.wide and _is_directory(options.csv)):
         output.writable(Path(options.csv))
-    if options.parquet is not None:
-        output.writable(Path(options.parquet))
+    for file in (options.parquet, options.html):
+        if file is not None:
+            output.writable(Path(file))
     if options.output is not None:
         (output.writable if options.table else figure.checked)(Path(options.output))
 
@@ -214,6 +216,11 @@ def _is_directory(file: str) -> bool:
 def _parquet(runs: Runs, options: argparse.Namespace) -> None:
     runs.to_parquet(options.parquet, options.tags)
     _note(f"wrote {options.parquet}")
+
+
+def _html(runs: Runs, options: argparse.Namespace) -> None:
+    runs.to_html(options.html, options.tags)
+    _note(f"wrote {options.html}")
 
 
 def _plot(runs: Runs, options: argparse.Namespace) -> None:

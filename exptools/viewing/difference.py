@@ -69,7 +69,7 @@ def _all(
         yield from _rows("config", {"config": whole[0]}, {"config": whole[1]}, UNKNOWN)
     else:
         yield from _rows("config", one.config, other.config, MISSING)
-    yield from _rows("provenance", _of_attempt(attempts[0]), _of_attempt(attempts[1]), MISSING)
+    yield from _rows("provenance", of_attempt(attempts[0]), of_attempt(attempts[1]), MISSING)
     yield from _rows("scalar", _finals(one), _finals(other), MISSING)
 
 
@@ -83,7 +83,7 @@ def _of_run(run: Summary) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _of_attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
+def of_attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
     return compare.flatten({key: value for key, value in entry.items() if key not in _ELSEWHERE})
 
 

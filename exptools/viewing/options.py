@@ -48,6 +48,7 @@ other things to make:
   --csv [FILE]         every frame of every scalar (no FILE: stdout)
     --wide             a column per tag; --csv DIRECTORY/: a file per run
   --parquet FILE       the same as --csv
+  --html FILE          a page of curves and tables that opens without a network
   --plot TAG           the curves of this scalar (a name or a glob)
   --table FORMAT       md, latex, csv, html: a row per setting, mean and CI
     --stat NAME        of the final value, or max, min, mean, tail, auc, ...
@@ -108,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     add("--watch", nargs="?", const=WATCH_S)
     add("--csv", nargs="?", const=STDOUT)
     add("--parquet")
+    add("--html")
     add("--no-cache", dest="cache", action="store_false")
     add("--table", choices=TABLES)
     add("-o", "--output")
@@ -140,8 +142,8 @@ def _seconds(text: str | float) -> float:
     return seconds
 
 
-_MAIN = ("csv", "parquet", "plot", "table", "diff", "keys", "watch")
-_TOGETHER = {"csv", "parquet", "plot"}  # of these several can be made at once
+_MAIN = ("csv", "parquet", "html", "plot", "table", "diff", "keys", "watch")
+_TOGETHER = {"csv", "parquet", "html", "plot"}  # of these several can be made at once
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -153,7 +155,7 @@ def _check(options: argparse.Namespace) -> None:
             f"-o {options.output} names the file of a figure or a table, "
             "but there is no --plot TAG and no --table FORMAT"
         )
-    if options.json and {"csv", "parquet", "plot", "table", "watch"} & set(asked):
+    if options.json and {"csv", "parquet", "html", "plot", "table", "watch"} & set(asked):
         raise ViewError(f"--json is for the table of runs, --keys and --diff, not for --{asked[0]}")
     if options.wide and options.csv is None:
         raise ViewError("--wide is for --csv [FILE], which was not given")

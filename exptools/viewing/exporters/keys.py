@@ -20,7 +20,7 @@ _MOST = 12  # values that a terminal shows of one key
 
 def tab_separated(keys: Sequence[Key]) -> str:
     """A line per key: its name, its role, and all of its values with how many runs have each."""
-    lines = [_HEADS, *((key.name, key.role, _values(key)) for key in keys)]
+    lines = [_HEADS, *((key.name, key.role, values(key)) for key in keys)]
     return "".join("\t".join(map(one_line, line)) + "\n" for line in lines)
 
 
@@ -50,11 +50,11 @@ def show(keys: Sequence[Key], console: Console) -> None:
         table.add_column(head, overflow="fold")
     for key in keys:
         style = "dim" if key.role == "bookkeeping" else ""
-        table.add_row(*(Text(one_line(t), style=style) for t in (key.name, key.role, _values(key, _MOST))))
+        table.add_row(*(Text(one_line(t), style=style) for t in (key.name, key.role, values(key, _MOST))))
     console.print(table)
 
 
-def _values(key: Key, most: int | None = None) -> str:
+def values(key: Key, most: int | None = None) -> str:
     texts = [f"{shown(value)} ({n})" for value, n in key.values[:most]]
     more = len(key.values) - len(texts)
     return ", ".join(texts) + (f" and {more} more" if more else "")

@@ -40,7 +40,7 @@ def as_html(table: Table, runs: int) -> str:
 
 
 def _html_cell(column: Column, cell: Any) -> tuple[str, str]:
-    return _nice(column, cell), "r" if column.kind in (Kind.TAG, Kind.DURATION) else ""
+    return nice(column, cell), "r" if column.kind in (Kind.TAG, Kind.DURATION) else ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def draw(table: Table, width: int) -> tuple[RichTable, Shown]:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    texts = [[_nice(c, cell) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows]
+    texts = [[nice(c, cell) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows]
     titles = _titles(table.columns)
     widths = [_width(c, [titles[i], *(row[i] for row in texts)]) for i, c in enumerate(table.columns)]
     most = _room_for_names(table.columns, widths, width)
@@ -177,7 +177,7 @@ def _raw(column: Column, cell: Any) -> str:
     return repr(cell) if isinstance(cell, float) and column.kind is Kind.TAG else compare.text(cell)
 
 
-def _nice(column: Column, cell: Any) -> str:
+def nice(column: Column, cell: Any) -> str:
     if column.kind is Kind.DURATION and isinstance(cell, float):
         return words.duration(cell)
     return one_line(_scalar(cell) if column.kind is Kind.TAG else compare.text(cell))
