@@ -183,7 +183,7 @@ def _list(walk: _Walk, path: Path) -> _Listing | None:
         with os.scandir(path) as entries:
             for entry in entries:
                 marks, scalars = registry.of_name(entry.name)
-                listing.marks |= marks
+                listing.marks |= {format_ for format_ in marks if format_.proves(path / entry.name)}
                 if not entry.name.startswith("."):
                     _sort_in(walk, listing, path / entry.name, entry, scalars)
     except FileNotFoundError:

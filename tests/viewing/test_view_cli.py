@@ -393,7 +393,8 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
         (
             ["empty"],
             "no runs below empty: a run is a directory with the files of one of "
-            "exptools, hydra, tensorboard; give a directory above some",
+            "exptools, hydra, sacred, json_lines, stable_baselines3, lightning, viskit, tensorboard; give a "
+            "directory above some",
         ),
         (["multirun", "--tags", "los"], "no run has a tag 'los'; did you mean 'loss'? The tags are: loss"),
         (

@@ -56,16 +56,18 @@ class Format:
     """How runs of one kind are recognised and read. Names of files are shell globs, of their last component.
 
     marks: files and directories that show that the directory they lie in is a run, though there may be no
-    scalar yet. is_whole: its runs are so wherever they lie; others, inside a run that is, are parts of it and
-    have its config. scalars: files that hold scalars; `claims` says of one whether it really is of this
-    format, and `read` reads it. exact: whether its values are what was measured; False: rounded to float32 or
-    so, and only taken where no exact file has a frame. reads_on: whether a file that has grown can be read
-    from where it ended. is_cut: whether its writer takes back what a resumed run measures again; of others,
-    steps that go back in a file are taken for a resume. config, status: of the run in a directory.
+    scalar yet; `proves` says of one whether it really does. is_whole: its runs are so wherever they lie;
+    others, inside a run that is, are parts of it and have its config. scalars: files that hold scalars;
+    `claims` says of one whether it really is of this format, and `read` reads it. exact: whether its values
+    are what was measured; False: rounded to float32 or so, and only taken where no exact file has a frame.
+    reads_on: whether a file that has grown can be read from where it ended. is_cut: whether its writer takes
+    back what a resumed run measures again; of others, steps that go back in a file are taken for a resume.
+    config, status: of the run in a directory.
     """
 
     name: str
     marks: tuple[str, ...] = ()
+    proves: Callable[[Path], bool] = always
     is_whole: bool = False
     scalars: tuple[str, ...] = ()
     claims: Callable[[Path], bool] = always

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exptools import rundir
-from exptools.viewing.problem import Problem
+from exptools.viewing.readers import configs
 from exptools.viewing.readers.format import ConfigReading, Format
-from exptools.viewing.readers.own import mapping
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -18,15 +17,10 @@ if TYPE_CHECKING:
 
 def config(home: Path) -> ConfigReading:
     """What .hydra/config.yaml says, resolved as far as that is possible without the application."""
-    path = home / rundir.HYDRA / "config.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return ConfigReading(None)
-    except UnicodeDecodeError as error:
-        return ConfigReading(None, (Problem(path, "not UTF-8 text", error.start),))
-    except OSError as error:
-        return ConfigReading(None, (Problem.of_os(path, error),))
+    return configs.of_text(home / rundir.HYDRA / "config.yaml", _parsed)
+
+
+def _parsed(text: str) -> Any:
     import yaml  # type: ignore[import-untyped]  # omegaconf's own parser; it ships no types
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -34,11 +28,8 @@ def config(home: Path) -> ConfigReading:
     try:
         found = OmegaConf.create(text)
     except (yaml.YAMLError, OmegaConfBaseException) as error:
-        reason = " ".join(str(error).split())
-        return ConfigReading(None, (Problem(path, f"not YAML, perhaps half written ({reason})"),))
-    if not isinstance(found, DictConfig):
-        return mapping(path, OmegaConf.to_container(found))
-    return mapping(path, _plain(found))
+        raise configs.not_yaml(error) from error
+    return _plain(found) if isinstance(found, DictConfig) else OmegaConf.to_container(found)
 
 
 def _plain(config: DictConfig) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from exptools import rundir
 from exptools.errors import RunDirError
 from exptools.formats.progress import FIRST_COLUMNS
 from exptools.viewing.problem import Problem
-from exptools.viewing.readers import progress
+from exptools.viewing.readers import configs, progress
 from exptools.viewing.readers.format import ConfigReading, Format, StatusReading
 
 _BEGINNING = ",".join(FIRST_COLUMNS).encode()
@@ -20,23 +19,13 @@ def config(home: Path) -> ConfigReading:
 
     A run without any config has that of the directory it lies in, where that is a setting's (see rundir).
     """
-    path = home / rundir.VARIANT
-    try:
-        return mapping(path, rundir.read_json(path))
-    except FileNotFoundError:
-        setting = home.absolute().parent
-        has_none = not (home / rundir.HYDRA).exists() and (setting / rundir.VARIANT).exists()
-        inherits = has_none and not rundir.holds_more_than_a_config(setting)
-        return config(setting) if inherits else ConfigReading(None)
-    except RunDirError as error:
-        return ConfigReading(None, (Problem.of_json(path, error),))
-
-
-def mapping(path: Path, value: Any) -> ConfigReading:
-    """What was found in `path`, if it is a mapping."""
-    if isinstance(value, dict):
-        return ConfigReading(value)
-    return ConfigReading(None, (Problem(path, f"not a config (a {type(value).__name__}, not a mapping)"),))
+    found = configs.of_json(home / rundir.VARIANT)
+    if found != ConfigReading(None):
+        return found
+    setting = home.absolute().parent
+    has_none = not (home / rundir.HYDRA).exists() and (setting / rundir.VARIANT).exists()
+    inherits = has_none and not rundir.holds_more_than_a_config(setting)
+    return config(setting) if inherits else found
 
 
 def status(home: Path) -> StatusReading:

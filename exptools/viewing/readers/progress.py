@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from exptools.formats.progress import decode_header, has_header
 from exptools.viewing.curves import Curve, ReadAgain, Reading, Since, Wanted, concatenated, everything
 from exptools.viewing.problem import Problem
+from exptools.viewing.readers.files import nothing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,13 +41,13 @@ def read(
                 file.seek(at)
                 return _read_rows(path, file.read(), at, header[0], wanted, live)
     except (FileNotFoundError, NotADirectoryError):
-        return _nothing()
+        return nothing()
     except OSError as error:
-        return _nothing(Problem.of_os(path, error))
+        return nothing(Problem.of_os(path, error))
     except ValueError as error:
-        return _nothing(Problem(path, str(error), offset=0))
+        return nothing(Problem(path, str(error), offset=0))
     torn = Problem(path, "the file ends inside its header", offset=0)
-    return _nothing() if live or not head else _nothing(torn)
+    return nothing() if live or not head else nothing(torn)
 
 
 def _head(file: BinaryIO) -> bytes:
@@ -57,10 +58,6 @@ def _head(file: BinaryIO) -> bytes:
         if has_header(head):
             break
     return head
-
-
-def _nothing(*problems: Problem) -> Reading:
-    return Reading({}, (), problems, usable=False)
 
 
 def _read_rows(path: Path, data: bytes, at: int, tags: list[str], wanted: Wanted, live: bool) -> Reading:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 GROUP = "exptools.readers"
 
-_BUILT_IN = ("own", "hydra", "events")  # modules of this directory
+_BUILT_IN = (  # modules of this directory
+    *("own", "hydra", "sacred", "json_lines", "stable_baselines3", "lightning", "viskit", "events"),
+)
 
 
 @functools.cache
