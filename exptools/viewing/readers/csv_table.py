@@ -43,15 +43,15 @@ def read(
     if b"\n" not in data:
         torn = Problem(path, "the file ends inside its line of names", 0)
         return nothing() if live and is_text(data) else nothing(torn)
-    header = data[: _Lines(data, separator).ends[0] + 1]
+    lines = _Lines(data, separator)
+    header = data[: lines.ends[0] + 1]
     if not is_text(header):
         return nothing(Problem(path, "not a table (its first line is no text)", 0))
     names = names_in(header.decode("utf-8-sig"), separator)
-    found = _table(path, data, names, separator, live)
+    found = _table(path, lines, names, separator, live)
     if found is None:
-        reason = (
-            f"no row has as many cells as there are names, {len(names)} (is there a {separator!r} in a name?)"
-        )
+        hint = f"is there a {separator!r} in a name?"
+        reason = f"no row has {words.count(len(names), 'cell')}, as many as there are names ({hint})"
         return nothing() if is_excused else nothing(Problem(path, reason, 0))
     return table.reading(found, axes, wanted)
 
@@ -84,6 +84,7 @@ class _Lines:
     def __init__(self, data: bytes, separator: str) -> None:
         import numpy as np
 
+        self.data = data
         raw = np.frombuffer(data, np.uint8)
         self._breaks = np.flatnonzero(raw == _LINE_END)
         self._separators = np.flatnonzero(raw == ord(separator))
@@ -141,11 +142,11 @@ class _Rows:
         return _Rows(self.data, self.starts[which], self.ends[which])
 
 
-def _table(path: Path, data: bytes, names: list[str], separator: str, live: bool) -> Table | None:
+def _table(path: Path, lines: _Lines, names: list[str], separator: str, live: bool) -> Table | None:
     """The table; None if no row of it is as wide as its line of names."""
     import numpy as np
 
-    lines, width = _Lines(data, separator), len(names)
+    data, width = lines.data, len(names)
     widths = lines.widths()
     if (widths != width).any():
         lines.break_up(widths != width)

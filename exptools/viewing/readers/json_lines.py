@@ -92,7 +92,7 @@ def _column(
 
 
 def _claims(path: Path) -> bool:
-    """Whether it is the log of a run: its first line is an object, and other files of its logger lie there."""
+    """Whether it is the log of a run: its first line is an object, and its logger left more."""
     line = first_line(path)
     if path.name == _RAY:
         return holds(path.parent, viskit.PARAMS) and line[:1] in ("{", "")

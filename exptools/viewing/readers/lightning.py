@@ -33,9 +33,9 @@ def _parsed(text: str) -> Any:
 
     try:
         found = yaml.load(text, Loader=_loader())
-    except (yaml.YAMLError, RecursionError) as error:
+        return {} if found is None else _plain(found)
+    except (yaml.YAMLError, RecursionError) as error:  # it may hold itself
         raise configs.not_yaml(error) from error
-    return {} if found is None else _plain(found)
 
 
 @functools.cache

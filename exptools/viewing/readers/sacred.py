@@ -13,7 +13,7 @@ from exptools.rundir import State, Status
 from exptools.viewing.curves import Curve, Reading, Wanted
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import configs
-from exptools.viewing.readers.files import contents, nothing
+from exptools.viewing.readers.files import contents, holds, nothing
 from exptools.viewing.readers.format import ConfigReading, Format, StatusReading
 from exptools.viewing.readers.partial_json import parsed
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_RUN, _CONFIG, _METRICS = "run.json", "config.json", "metrics.json"
+_RUN, _CONFIG, _METRICS, _OUTPUT = "run.json", "config.json", "metrics.json", "cout.txt"
 _COLUMNS = ("steps", "timestamps", "values")
 
 
@@ -150,14 +150,16 @@ def _claims(path: Path) -> bool:
 
 
 def _proves(path: Path) -> bool:
-    """Whether run.json is sacred's: beside config.json, and with what sacred says of each run."""
-    if not (path.parent / _CONFIG).exists():
+    """Whether run.json is sacred's: beside config.json, and the output or what sacred says of each run."""
+    if not holds(path.parent, _CONFIG):
         return False
+    if holds(path.parent, _OUTPUT):
+        return True
     try:
         text = path.read_bytes()
     except OSError:
         return False
-    return all(key in text for key in (b'"experiment"', b'"meta"', b'"host"')) or not text
+    return all(key in text for key in (b'"experiment"', b'"meta"', b'"host"'))
 
 
 FORMAT = Format(

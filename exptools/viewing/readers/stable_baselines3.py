@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from exptools.viewing.curves import Reading, Wanted
-from exptools.viewing.readers import csv_table
+from exptools.viewing.readers import csv_table, viskit
 from exptools.viewing.readers.files import first_line, holds
 from exptools.viewing.readers.format import Format
-from exptools.viewing.readers.table import Axes
 
-_AXES = Axes(("time/total_timesteps",))
 _SECTIONS = ("time/", "rollout/", "train/", "eval/")  # what its algorithms log is under these
 
 
@@ -21,7 +19,7 @@ def read(path: Path, wanted: Wanted, *, live: bool) -> Reading:
     if it is there.
     """
     is_excused = holds(path.parent, "progress.json")
-    return csv_table.read(path, _AXES, wanted, live=live, is_excused=is_excused)
+    return csv_table.read(path, viskit.axes(path), wanted, live=live, is_excused=is_excused)
 
 
 def _claims(path: Path) -> bool:

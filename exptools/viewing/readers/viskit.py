@@ -22,11 +22,12 @@ PARAMS, VARIANT = "params.json", "variant.json"
 _RESULTS = (CSV, "progress.json", "result.json")
 _SPINUP = "config.json"
 
+_SB3 = "time/total_timesteps"
 _SAMPLES = (  # steps of the environment: what runs are compared by
     *("Diagnostics/CumSteps", "CumSteps"),  # rlpyt
     *("TotalEnvInteracts", "TotalEnvSteps"),  # spinup; garage
     *("exploration/num steps total", "Number of env steps total"),  # rlkit
-    *("time/total_timesteps", "total_timesteps", "misc/total_timesteps", "TimestepsSoFar"),  # baselines
+    *("total_timesteps", "misc/total_timesteps", "TimestepsSoFar"),  # baselines
     *("num_env_steps_sampled_lifetime", "timesteps_total"),  # Ray
     *("total_steps", "global_step", "step", "Step", "steps"),
 )
@@ -34,7 +35,7 @@ _ROUNDS = (
     *("Diagnostics/Iteration", "Iteration", "iteration", "Itr", "itr"),
     *("training_iteration", "Epoch", "epoch"),
 )
-STEPS = (*_SAMPLES, *_ROUNDS)
+STEPS = (_SB3, *_SAMPLES, *_ROUNDS)
 
 
 def axes(path: Path) -> Axes:
@@ -44,7 +45,7 @@ def axes(path: Path) -> Axes:
     then: the same numbers at other steps would be taken for others. Ray's event files are under other names.
     """
     by_round = not holds(path.parent, "result.json") and holds_events(path.parent)
-    return Axes((*_ROUNDS, *_SAMPLES) if by_round else STEPS)
+    return Axes((_SB3, *_ROUNDS, *_SAMPLES) if by_round else STEPS)
 
 
 def read(path: Path, wanted: Wanted, *, live: bool) -> Reading:

@@ -17,8 +17,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import enum
-import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -587,14 +587,9 @@ def make(name: str, target: Path) -> Expected:
 
 
 def missing(name: str) -> list[str]:
-    """The modules that the maker `name` needs and that cannot be imported."""
-    lacking = []
-    for need in MAKERS[name][1]:
-        try:
-            importlib.import_module(need)
-        except ImportError:  # noqa: PERF203
-            lacking.append(need)
-    return lacking
+    """The packages that the maker `name` needs and that are not installed."""
+    packages = [need.split(".")[0] for need in MAKERS[name][1]]
+    return [package for package in packages if importlib.util.find_spec(package) is None]
 
 
 def _versions(needs: tuple[str, ...], name: str) -> str:
