@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from view_files import hydra_run
+from view_files import hydra_run, write_run
 
 from exptools.errors import ViewError
 from exptools.rundir import State
@@ -60,6 +60,19 @@ def test_a_table_of_anybody_in_a_hydra_job_is_its_log(tmp_path: Path) -> None:
     runs = load(tmp_path)
 
     assert [reading.curves["loss"].rows()[0][2] for _, reading in runs.readings()] == [0.5, 0.5]
+
+
+def test_the_table_of_another_logger_in_a_run_of_exptools_is_read(tmp_path: Path) -> None:
+    run = put("stable_baselines3/ppo", write_run(tmp_path / "0", config={"lr": 1}))
+
+    runs = load(tmp_path)
+
+    ((_, reading),) = runs.readings()
+    assert reading.curves["train/loss"].step.tolist() == [64, 96]
+    assert (runs["0"].state, runs["0"].config, runs.problems) == (State.COMPLETED, {"lr": 1}, ())
+    (run / "progress.csv").write_text("stop,wall_time,epoch\n0,0.0,1.0\n")  # ours, and damaged
+    ((_, reading),) = (runs := load(tmp_path)).readings()
+    assert [problem.path for problem in runs.problems] == [run / "progress.csv"]
 
 
 def test_versions_of_a_hydra_job_are_parts_of_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from exptools import words
 from exptools.viewing.curves import Reading, Wanted
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import table
-from exptools.viewing.readers.files import contents, nothing
+from exptools.viewing.readers.files import contents, nothing, torn_row
 from exptools.viewing.readers.table import Axes, Column, Table
 
 if TYPE_CHECKING:
@@ -160,8 +160,7 @@ def _table(path: Path, lines: _Lines, names: list[str], separator: str, live: bo
         return None
     problems = list(_misfits(path, starts[is_row], widths[is_row], width))
     if ends[-1] + 1 < len(data) and not live:
-        reason = "the last row is torn: it has no line end and was left out"
-        problems.append(Problem(path, reason, int(ends[-1] + 1)))
+        problems.append(torn_row(path, int(ends[-1] + 1)))
     rows = _Rows(data, starts[fits], ends[fits])
     parts = list(_parsed(path, rows, width, separator, problems)) if fits.any() else []
     starts = np.concatenate([rows.starts[:0], *(part.starts for part, _ in parts)])

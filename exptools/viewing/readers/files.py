@@ -27,6 +27,11 @@ def nothing(*problems: Problem) -> Reading:
     return Reading({}, (), problems, usable=False)
 
 
+def torn_row(path: Path, at: int) -> Problem:
+    """The problem of a table that ends inside a row, which begins `at`."""
+    return Problem(path, "the last row is torn: it has no line end and was left out", at)
+
+
 def first_line(path: Path) -> str:
     """The first line of a file, without its end; empty where it cannot be read."""
     try:

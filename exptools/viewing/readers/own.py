@@ -8,7 +8,8 @@ from exptools import rundir
 from exptools.errors import RunDirError
 from exptools.formats.progress import FIRST_COLUMNS
 from exptools.viewing.problem import Problem
-from exptools.viewing.readers import configs, progress
+from exptools.viewing.readers import configs, csv_table, progress, viskit
+from exptools.viewing.readers.files import first_line, holds
 from exptools.viewing.readers.format import ConfigReading, Format, StatusReading
 
 _BEGINNING = ",".join(FIRST_COLUMNS).encode()
@@ -37,13 +38,17 @@ def status(home: Path) -> StatusReading:
 
 
 def _claims(path: Path) -> bool:
-    """Whether a progress.csv is ours, for others write files of that name too."""
+    """Whether a progress.csv is ours, for others write files of that name too, perhaps into our runs."""
     try:
         with open(path, "rb") as file:
             begins = file.read(len(_BEGINNING))
     except OSError:
         return True  # the reader says why
-    return begins == _BEGINNING[: len(begins)] or (path.parent / rundir.STATUS).exists()
+    if begins == _BEGINNING[: len(begins)]:
+        return True
+    names = csv_table.names_in(first_line(path))
+    is_of_another = any(name in viskit.STEPS for name in names) and FIRST_COLUMNS[1] not in names
+    return holds(path.parent, rundir.STATUS) and not is_of_another
 
 
 FORMAT = Format(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from exptools.formats.progress import decode_header, has_header
 from exptools.viewing.curves import Curve, ReadAgain, Reading, Since, Wanted, concatenated, everything
 from exptools.viewing.problem import Problem
-from exptools.viewing.readers.files import nothing
+from exptools.viewing.readers.files import nothing, torn_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ def _read_rows(path: Path, data: bytes, at: int, tags: list[str], wanted: Wanted
     problems: list[Problem] = []
     rows = _salvage(path, data if stop == len(data) else data[:stop], at, 2 + len(tags), problems)
     if stop < len(data) and not live:
-        problems.append(Problem(path, "the last row is torn: it has no line end and was left out", at + stop))
+        problems.append(torn_row(path, at + stop))
     curves: dict[str, list[Curve]] = {}
     for frame in rows:
         step, wall_time = frame[_STEP].to_numpy(), frame[_WALL_TIME].to_numpy()
