@@ -148,6 +148,12 @@ def test_bytes_that_are_no_text_cost_their_cell(read: Write) -> None:
     assert [problem.offset for problem in reading.problems] == [8]
 
 
+def test_names_that_a_resumed_run_writes_again_are_no_row(read: Write) -> None:
+    reading = read("itr,a\n0,1\n1,2\nitr,a\n1,3\n")
+
+    assert (rows(reading, "a"), reading.problems) == ([(0, 1.0), (1, 2.0), (1, 3.0)], ())
+
+
 def test_a_name_that_comes_twice_has_all_its_frames_row_by_row(read: Write) -> None:
     assert rows(read("a,a\n1,2\n3,\n4,5\n"), "a") == [(0, 1.0), (0, 2.0), (1, 3.0), (2, 4.0), (2, 5.0)]
 

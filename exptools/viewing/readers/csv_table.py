@@ -32,8 +32,9 @@ def read(
     """The frames of a table with one line of names; see readers.table.
 
     A row that cannot be read is named with its offset and the others are kept; so is a last row without its
-    line end, unless the run is `live`. Nothing is usable where there is no file or it has no byte yet, and
-    where no row is as wide as the line of names; `is_excused`: the latter is not said.
+    line end, unless the run is `live`. Names that come again, as a resumed run writes them, are no row.
+    Nothing is usable where there is no file or it has no byte yet, and where no row is as wide as the line of
+    names; `is_excused`: the latter is not said.
     """
     data = contents(path)
     if isinstance(data, Reading):
@@ -154,7 +155,7 @@ def _table(path: Path, lines: _Lines, names: list[str], separator: str, live: bo
     starts, ends = lines.starts, lines.ends
     raw = np.frombuffer(data, np.uint8)
     empty = (ends == starts) | ((ends == starts + 1) & (raw[starts] == _RETURN))
-    is_row = ~empty & (np.arange(len(starts)) > 0)
+    is_row = ~(empty | _repeats(data, starts, ends))
     fits = is_row & (widths == width)
     if is_row.any() and not fits.any():
         return None
@@ -170,6 +171,17 @@ def _table(path: Path, lines: _Lines, names: list[str], separator: str, live: bo
         if column is not None:
             columns[name] = _joined(columns[name], column) if name in columns else column
     return Table(path, starts, columns, tuple(problems))
+
+
+def _repeats(data: bytes, starts: Ints, ends: Ints) -> NDArray[np.bool_]:
+    """Which lines are the line of names: the first, and those that a resumed run has written again."""
+    import numpy as np
+
+    names = data[: ends[0]]
+    found = (ends - starts) == len(names)
+    alike = np.flatnonzero(found)
+    found[alike] = [data.startswith(names, at) for at in starts[alike].tolist()]
+    return found
 
 
 def _misfits(path: Path, starts: Ints, widths: Ints, width: int) -> Iterator[Problem]:
