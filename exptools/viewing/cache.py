@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from exptools.viewing.readers.format import ReadScalars
+    from exptools.viewing.readers.format import ReadOn, ReadScalars
 
 DIRECTORY = ".exptools_cache"
 SMALLEST = 2**20  # bytes; a smaller file is read nearly as fast as its cache would be
@@ -53,26 +53,25 @@ class _Index:
     usable: bool
 
 
-def read(path: Path, read_file: ReadScalars, wanted: Wanted, *, live: bool, reads_on: bool) -> Reading:
-    """What `read_file` finds in `path`, as far as possible from the cache.
-
-    reads_on: whether it can read on from where it ended; see ReadScalars.
-    """
+def read(
+    path: Path, read_file: ReadScalars, wanted: Wanted, *, live: bool, read_on: ReadOn | None
+) -> Reading:
+    """What `read_file` finds in `path`, as far as possible from the cache. read_on: see Format."""
     try:
         found = os.stat(path)
     except OSError:
         return read_file(path, wanted, live=live)
-    if not SMALLEST <= found.st_size <= LARGEST or (live and not reads_on):
+    if not SMALLEST <= found.st_size <= LARGEST or (live and read_on is None):
         return read_file(path, wanted, live=live)
     place, index = _look_up(path)
     if index is not None and place is not None:
         is_same = (index.size, index.mtime_ns) == (found.st_size, found.st_mtime_ns)
-        may_have_grown = reads_on and index.end <= found.st_size
+        may_have_grown = index.end <= found.st_size
         with contextlib.suppress(_Unusable, ReadAgain):
-            if is_same and (index.end == index.size or not reads_on):
+            if is_same and (index.end == index.size or read_on is None):
                 return _of(index, path, place, wanted)
-            if may_have_grown and index.sample == _sample(path, index.end):
-                return _grown(index, path, place, read_file, wanted, live, found)
+            if read_on is not None and may_have_grown and index.sample == _sample(path, index.end):
+                return _grown(index, path, place, read_on, wanted, live, found)
     reading = read_file(path, everything, live=live)
     _keep(path, reading, found)
     return _chosen(reading, wanted)
@@ -94,7 +93,7 @@ def _grown(
     index: _Index,
     path: Path,
     place: Path,
-    read_file: ReadScalars,
+    read_on: ReadOn,
     wanted: Wanted,
     live: bool,
     found: os.stat_result,
@@ -102,7 +101,7 @@ def _grown(
     """What was known, and what has been written since."""
     since = Since(index.end, tuple(index.tags))
     is_much = found.st_size - index.end > max(SMALLEST, index.end // 4)  # so that it is seldom written again
-    more = read_file(path, everything if is_much else wanted, live=live, since=since)
+    more = read_on(path, everything if is_much else wanted, live=live, since=since)
     if is_much:
         whole = _joined(_of(index, path, place, everything), more)
         _keep(path, whole, found)

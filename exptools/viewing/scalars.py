@@ -108,7 +108,7 @@ def _read(source: Source, job: Job) -> Reading:
     format_ = source.format
     assert format_.read is not None, f"{format_.name} names files with scalars and reads none"
     if job.cached:
-        return cache.read(source.path, format_.read, job.wanted, live=job.live, reads_on=format_.reads_on)
+        return cache.read(source.path, format_.read, job.wanted, live=job.live, read_on=format_.read_on)
     return format_.read(source.path, job.wanted, live=job.live)
 
 

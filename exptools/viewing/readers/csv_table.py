@@ -178,7 +178,7 @@ def _repeats(data: bytes, starts: Ints, ends: Ints) -> NDArray[np.bool_]:
     import numpy as np
 
     names = data[: ends[0]]
-    found = (ends - starts) == len(names)
+    found: NDArray[np.bool_] = (ends - starts) == len(names)
     alike = np.flatnonzero(found)
     found[alike] = [data.startswith(names, at) for at in starts[alike].tolist()]
     return found

@@ -154,4 +154,4 @@ def _half(bits: int, *, is_bfloat16: bool) -> float:
     return value
 
 
-FORMAT = Format("tensorboard", scalars=(f"*{rundir.EVENTS_INFIX}*",), read=read, exact=False, reads_on=True)
+FORMAT = Format("tensorboard", scalars=(f"*{rundir.EVENTS_INFIX}*",), read=read, exact=False, read_on=read)

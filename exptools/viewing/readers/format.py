@@ -39,11 +39,15 @@ class ReadScalars(Protocol):
     What cannot be read is in the reading's problems, with its offset, and the rest is read nevertheless.
     While the run is `live` a last record that is only half written is no problem. A file that has vanished
     held nothing. Nothing is raised.
-
-    since: given if the format `reads_on`: only what is behind it is read, and ReadAgain may be raised.
     """
 
-    def __call__(self, path: Path, wanted: Wanted, *, live: bool, since: Since | None = None) -> Reading: ...
+    def __call__(self, path: Path, wanted: Wanted, *, live: bool) -> Reading: ...
+
+
+class ReadOn(Protocol):
+    """Reads what a file has got since it was read, as ReadScalars does; may raise ReadAgain."""
+
+    def __call__(self, path: Path, wanted: Wanted, *, live: bool, since: Since) -> Reading: ...
 
 
 def always(path: Path) -> bool:
@@ -60,9 +64,9 @@ class Format:
     others, inside a run that is, are parts of it and have its config. scalars: files that hold scalars;
     `claims` says of one whether it really is of this format, and `read` reads it. exact: whether its values
     are what was measured; False: rounded to float32 or so, and only taken where no exact file has a frame.
-    reads_on: whether a file that has grown can be read from where it ended. is_cut: whether its writer takes
-    back what a resumed run measures again; of others, steps that go back in a file are taken for a resume.
-    config, status: of the run in a directory.
+    read_on: reads a file that has grown from where it ended; None if it must be read anew. is_cut: whether
+    its writer takes back what a resumed run measures again; of others, steps that go back in a file are taken
+    for a resume. config, status: of the run in a directory.
     """
 
     name: str
@@ -73,7 +77,7 @@ class Format:
     claims: Callable[[Path], bool] = always
     read: ReadScalars | None = None
     exact: bool = True
-    reads_on: bool = False
+    read_on: ReadOn | None = None
     is_cut: bool = False
     config: Callable[[Path], ConfigReading] | None = None
     status: Callable[[Path], StatusReading] | None = None
