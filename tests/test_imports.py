@@ -112,7 +112,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 BASE = {
     *("errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words", "cuda"),
-    "provenance",
+    *("flat", "provenance"),
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -120,8 +120,9 @@ MAY_IMPORT = {
     "rundir": {"errors", "say"},
     "say": {"errors"},
     "seeds": set(),
+    "flat": set(),
     "cuda": set(),
-    "provenance": {"errors", "rundir", "lifecycle", "say", "seeds", "cuda", "provenance"},
+    "provenance": {"errors", "rundir", "lifecycle", "say", "seeds", "flat", "cuda", "provenance"},
     "words": set(),
     "configs": {"errors"},
     "lifecycle": {"rundir", "errors", "say"},

@@ -13,6 +13,7 @@ from typing import Any
 
 from exptools import rundir
 from exptools.errors import RunDirError
+from exptools.flat import flatten, last
 from exptools.lifecycle import Lifecycle, one_line
 from exptools.provenance import environment, facts, files, machine, patches
 from exptools.provenance.facts import Facts
@@ -161,7 +162,7 @@ class Record:
             self._entry["config"] = hidden
         else:
             self._entry["config_of_attempt"] = same["attempt"]
-        seeds = dict(_seeds(config))
+        seeds = _seeds(config)
         if seeds:
             self._entry["seeds"] = seeds
 
@@ -224,14 +225,7 @@ def _renamed(value: Any, name: str, kept: Kept) -> Any:
     return changed
 
 
-def _seeds(config: Any, above: str = "") -> list[tuple[str, Any]]:
+def _seeds(config: Any) -> dict[str, Any]:
     """The keys of a config that name seeds, with dots, and their values."""
-    if not isinstance(config, Mapping):
-        return []
-    found: list[tuple[str, Any]] = []
-    for key, value in config.items():
-        name = f"{above}{key}"
-        if is_seed_name(str(key)) and not isinstance(value, Mapping):
-            found.append((name, value))
-        found += _seeds(value, f"{name}.")
-    return found
+    flat = flatten(config) if isinstance(config, Mapping) else {}
+    return {key: value for key, value in flat.items() if is_seed_name(last(key))}

@@ -12,6 +12,9 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from exptools.flat import flatten as flatten
+from exptools.flat import last as _last_part
+from exptools.flat import parts as parts
 from exptools.seeds import is_seed_name
 
 if TYPE_CHECKING:
@@ -40,30 +43,9 @@ _PLACES = frozenset(
 )
 _SAY_NOTHING = frozenset({"name", "_target_", "type", "kind", "id"})  # without what is above them
 _JOB_NUMBERS = frozenset({"job_id", "job_num", "job_number"})
-_PART = re.compile(r'(?:\A|(?<=\.))("(?:[^"\\]|\\.)*"|[^.]*)(?:\.|\Z)')
 
 
 # --- what differs ---------------------------------------------------------------------------------------
-
-
-def flatten(config: Mapping[Any, Any]) -> dict[str, Any]:
-    """`config` with dotted keys; lists stay values, and so does an empty mapping.
-
-    A key that itself holds a dot is quoted, as in TOML, so that no two keys fall together; see parts.
-    """
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        name = json.dumps(key) if "." in str(key) or str(key).startswith('"') else str(key)
-        if isinstance(value, Mapping) and value:
-            flat |= {f"{name}.{k}": v for k, v in flatten(value).items()}
-        else:
-            flat[name] = value
-    return flat
-
-
-def parts(key: str) -> list[str]:
-    """The parts of a key of flatten, quoted where they were: `a."x.y"` is `a` and `"x.y"`."""
-    return [match.group(1) for match in _PART.finditer(key)]
 
 
 def identity(value: Any) -> Hashable:
@@ -114,7 +96,7 @@ def is_seed_like(key: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)  # all runs of a sweep have the same keys
 def _last(key: str) -> str:
-    return parts(key)[-1].strip('"')
+    return _last_part(key)
 
 
 # --- names ---------------------------------------------------------------------------------------------

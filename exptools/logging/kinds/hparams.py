@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from exptools.configs import plain
 from exptools.errors import LoggingError
+from exptools.flat import flatten
 from exptools.formats import summaries
 
 TAG = "_hparams_"
@@ -58,15 +59,12 @@ def _as_json(value: bool | float | str) -> bool | float | str:
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def flattened(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, bool | float | str]]:
-    """Names joined by dots, and values that TensorBoard knows: lists, huge integers: JSON; None: `None`."""
-    for name, value in values.items():
-        whole = f"{above}{name}"
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{whole}.")
-        elif isinstance(value, bool | str):
-            yield whole, value
+def flattened(values: Mapping[str, Any]) -> Iterator[tuple[str, bool | float | str]]:
+    """Dotted names, and values that TensorBoard knows: lists, huge integers: JSON; None: `None`."""
+    for name, value in flatten(values).items():
+        if isinstance(value, bool | str):
+            yield name, value
         elif isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**53):
-            yield whole, float(value)
+            yield name, float(value)
         else:
-            yield whole, "None" if value is None else json.dumps(value)
+            yield name, "None" if value is None else json.dumps(value)
