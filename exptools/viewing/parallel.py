@@ -1,17 +1,23 @@
 """Many files are read at once, over the cores of the machine; what comes out keeps its order.
 
 In threads: reading a CSV or a cache is the work of libraries that let go of Python's lock. In processes where
-much has to be decoded by Python itself (event files), for that is worth their start.
+much has to be decoded by Python itself (event files), for that is worth their start. They are no children of
+multiprocessing, which would run the user's script again, and Ctrl-C is not told to them: they end with this
+process, without a word.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pickle
+import subprocess
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,7 +39,10 @@ def mapped(function: Callable[[T], R], items: Sequence[T], *, in_processes: bool
     if n_workers < 2:
         yield from map(function, items)
         return
-    with _executor(n_workers, in_processes) as executor:
+    with contextlib.ExitStack() as stack:
+        executor = stack.enter_context(ThreadPoolExecutor(n_workers, thread_name_prefix="exptools-view"))
+        if in_processes:  # ended before the threads, which wait for them
+            function = stack.enter_context(_elsewhere(function))
         yield from _in_order(executor, function, items, n_workers * _AHEAD)
 
 
@@ -52,16 +61,92 @@ def _in_order(executor: Executor, function: Callable[[T], R], items: Iterable[T]
 
 
 @contextlib.contextmanager
-def _executor(n_workers: int, in_processes: bool) -> Iterator[Executor]:
-    if not in_processes:
-        with ThreadPoolExecutor(n_workers, thread_name_prefix="exptools-view") as threads:
-            yield threads
-        return
-    # loky's processes do not run the user's script again, as multiprocessing's do where they are not forked.
-    from joblib.externals.loky import ProcessPoolExecutor
+def _elsewhere(function: Callable[[T], R]) -> Iterator[Callable[[T], R]]:
+    """`function`, done in a process of its own for each thread that calls it."""
+    of_thread = threading.local()
+    started: list[_Worker] = []
+    is_over = threading.Event()
 
-    processes = ProcessPoolExecutor(n_workers)
+    def ask(item: T) -> R:
+        if not hasattr(of_thread, "worker"):
+            of_thread.worker = _Worker(function)
+            started.append(of_thread.worker)
+        try:
+            answer: R = of_thread.worker.ask(item)
+        except (EOFError, OSError, pickle.UnpicklingError):  # it was killed, for its memory perhaps
+            if is_over.is_set():
+                raise
+            return function(item)
+        return answer
+
     try:
-        yield processes
+        yield ask
     finally:
-        processes.shutdown(kill_workers=True)
+        is_over.set()
+        for worker in started:
+            worker.end()
+
+
+class _Worker:
+    """A process that applies one function to what it is asked."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        import cloudpickle  # takes functions that have no name
+
+        self._dumps = cloudpickle.dumps
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"from {__name__} import answer; answer()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,
+        )
+        self._send(function)
+
+    def _send(self, value: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(self._dumps(value))
+        self._process.stdin.flush()
+
+    def ask(self, item: Any) -> Any:
+        """The function of `item`; what that raises is raised.
+
+        Raises:
+            EOFError, OSError: the process has died.
+        """
+        self._send(item)
+        assert self._process.stdout is not None
+        is_well, answer = pickle.load(self._process.stdout)
+        if not is_well:
+            raise answer
+        return answer
+
+    def end(self) -> None:
+        """Whatever it is doing, nobody waits for it."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()
+        self._process.wait()
+
+
+def answer() -> None:
+    """What the process does: take a function, then items, until nobody asks any more."""
+    asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a print is no answer
+    function = pickle.load(asked)
+    while True:
+        try:
+            item = pickle.load(asked)
+        except EOFError:
+            return
+        try:
+            said = True, function(item)
+        except Exception as error:
+            said = False, error
+        try:
+            pickle.dump(said, answers, protocol=pickle.HIGHEST_PROTOCOL)
+            answers.flush()
+        except BrokenPipeError:
+            os._exit(0)

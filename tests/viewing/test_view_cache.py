@@ -437,13 +437,11 @@ def test_many_event_files_are_read_in_processes_and_in_order(
     monkeypatch.setattr(scalars, "_WORTH_PROCESSES", 0)
     monkeypatch.setattr(parallel, "cores", lambda: 3)
     asked = []
-    executor = parallel._executor
-    monkeypatch.setattr(
-        parallel, "_executor", lambda n, in_processes: asked.append(in_processes) or executor(n, in_processes)
-    )
+    elsewhere = parallel._elsewhere
+    monkeypatch.setattr(parallel, "_elsewhere", lambda read: asked.append(read) or elsewhere(read))
 
     assert said(load(tmp_path / "runs", cache=False)) == alone
-    assert asked == [True, True]
+    assert asked == [scalars.read, scalars.finals]
 
 
 def test_a_script_without_a_guard_reads_many_event_files(tmp_path: Path) -> None:
