@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from exptools.errors import ExptoolsError
 from exptools.viewing import options as parsing
+from exptools.viewing.options import PROGRAM
 
 if TYPE_CHECKING:
     import argparse
@@ -86,8 +87,10 @@ def split(line: str) -> tuple[list[str], str, str]:
             words = shlex.split(line + quote)
         except ValueError:
             continue
-        is_new = not quote and line[-1:].isspace()
-        return (words[1:], "", "") if is_new else (words[1:-1], words[-1] if len(words) > 1 else "", quote)
+        if not quote and line[-1:].isspace():
+            words.append("")
+        at = max((i for i, word in enumerate(words) if os.path.basename(word) == PROGRAM), default=0)
+        return words[at + 1 : -1], words[-1] if at + 1 < len(words) else "", quote
     return [], "", ""
 
 

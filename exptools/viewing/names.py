@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -24,12 +23,19 @@ class NoColumn(ViewError):
 class Typed:
     """A name as it was typed, taken apart. statistic: in `max(acc)` it is max; None where there is none.
 
-    only: KEY or TAG if `config.` or `last.` stood before it.
+    quoted: the name with its quotes, if it has some: parts of keys that hold dots have. only: KEY or TAG if
+    `config.` or `last.` stood before it.
     """
 
-    name: str
+    quoted: str
     statistic: str | None = None
     only: Kind | None = None
+
+    @property
+    def name(self) -> str:
+        """Without quotes around it."""
+        is_quoted = re.fullmatch(r'"(?:[^"\\]|\\.)*"', self.quoted)
+        return re.sub(r"\\(.)", r"\1", self.quoted[1:-1]) if is_quoted else self.quoted
 
 
 def typed(text: str) -> Typed:
@@ -47,18 +53,11 @@ def typed(text: str) -> Typed:
             reductions.words(match.group(1))
         except ViewError as error:
             raise ViewError(f"{text}: {error}; put a name that holds brackets into quotes") from None
-        return Typed(_bare(match.group(2)), match.group(1), Kind.TAG)
+        return Typed(match.group(2).strip(), match.group(1), Kind.TAG)
     for prefix, kind in ((_KEY, Kind.KEY), (_TAG, Kind.TAG)):
         if text.startswith(prefix):
-            return Typed(_bare(text.removeprefix(prefix)), only=kind)
-    return Typed(_bare(text))
-
-
-def _bare(name: str) -> str:
-    name = name.strip()
-    if re.fullmatch(r'"(?:[^"\\]|\\.)*"', name):
-        return str(json.loads(name))
-    return name
+            return Typed(text.removeprefix(prefix), only=kind)
+    return Typed(text)
 
 
 def reads(texts: Iterable[str]) -> Callable[[str], bool]:
@@ -84,7 +83,7 @@ def resolve(text: str, columns: Sequence[Column], *, keys_first: bool = False) -
     """
     asked = typed(text)
     of = [column for column in columns if asked.only in (None, column.kind)]
-    found = next(filter(None, _candidates(text, asked.name, columns, of, keys_first)), None)
+    found = next(filter(None, _candidates(text, asked, columns, of, keys_first)), None)
     if found is None:
         raise NoColumn(compare.unmatched("column", [text], [c.name for c in columns]) or text)
     if len(found) > 1:
@@ -116,15 +115,16 @@ def reduced(column: Column, statistic: str) -> Column:
 
 
 def _candidates(
-    text: str, name: str, columns: Sequence[Column], of: Sequence[Column], keys_first: bool
+    text: str, asked: Typed, columns: Sequence[Column], of: Sequence[Column], keys_first: bool
 ) -> Iterable[list[Column]]:
+    name, spelled = asked.name, {asked.name, asked.quoted}
     keys = [c for c in of if c.kind is Kind.KEY]
     tags = [c for c in of if c.kind is Kind.TAG]
     yield [c for c in of if c.kind not in (Kind.KEY, Kind.TAG) and c.name == _FIXED.get(name, name)]
     if not keys_first:
         yield [c for c in columns if c.name == text.strip()]
-    yield [c for c in keys if name == c.source]
-    short = [c for c in keys if name in compare.shorter(c.source)]
+    yield [c for c in keys if c.source in spelled]
+    short = [c for c in keys if spelled & {*compare.shorter(c.source)}]
     if keys_first:
         yield [c for c in short if c.differs] if len(short) > 1 else short
         yield short

@@ -173,7 +173,7 @@ def best(k: int | None, greatest: str | None, least: str | None) -> Best | None:
     named = [name for name in (greatest, least) if name is not None]
     if k is None or len(named) != 1:
         raise ViewError(
-            "the best are chosen by a number and one scalar: best=3 with max=acc or with min=loss"
+            "the best are chosen by a number and one scalar: --best 3 with --max acc or --min loss"
         )
     if k < 1:
         raise ViewError(f"the {k} best cannot be chosen; give 1 or more")
@@ -196,8 +196,8 @@ def of_best(best: Best, column: Column, cells: Sequence[Any]) -> tuple[list[int]
     ties = sum(cells[i] == cells[kept[-1]] for i in rest) if kept else 0
     if ties:
         notes.append(
-            f"{words.count(ties, 'more run')} as good as the last of them, "
-            f"with {column.name} {shown(cells[kept[-1]])}"
+            f"{words.count(ties, 'more run')} {'is' if ties == 1 else 'are'} as good as the last of them: "
+            f"{column.name} is {shown(cells[kept[-1]])}"
         )
     return kept, notes
 
