@@ -69,7 +69,10 @@ def _all(
         yield from _rows("config", {"config": whole[0]}, {"config": whole[1]}, UNKNOWN)
     else:
         yield from _rows("config", one.config, other.config, MISSING)
-    yield from _rows("provenance", of_attempt(attempts[0]), of_attempt(attempts[1]), MISSING)
+    if bool(attempts[0]) != bool(attempts[1]):
+        yield Difference("provenance", "recorded", *(bool(entry) for entry in attempts))
+    else:
+        yield from _rows("provenance", of_attempt(attempts[0]), of_attempt(attempts[1]), MISSING)
     yield from _rows("scalar", _finals(one), _finals(other), MISSING)
 
 
