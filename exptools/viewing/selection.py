@@ -133,7 +133,8 @@ def told(condition: Condition, column: Column, cells: Sequence[Any]) -> list[str
             "missing, nan or no number"
         )
     if not any(holds(condition, column, cell) for cell in cells):
-        notes.append(f"{condition.text} holds for no run; {column.name} is {counted(cells)}")
+        values = "" if column.kind is Kind.RUN else f"; {column.name} is {counted(cells)}"
+        notes.append(f"{condition.text} holds for no run{values}")
     return notes
 
 

@@ -54,13 +54,16 @@ def test_the_app_leaves_what_the_readme_shows(app: Path, tmp_path: Path, python:
 def test_the_commands_that_look(app: Path, tmp_path: Path, python: Command) -> None:
     python("app.py", "-m", "lr=0.1,0.01", "seed=0,1")
     commands = re.findall(r"^exptools-view (.*?) +#", README, re.MULTILINE)
+    (sweep,) = (tmp_path / "multirun").glob("*/*")
 
-    assert len(commands) == 3
+    assert len(commands) == 6
     for command in commands:
+        command = command.replace("DATE/TIME", str(sweep.relative_to(tmp_path / "multirun")))
         done = python("-m", "exptools.viewing.cli", *shlex.split(command))
         assert done.returncode == 0, (command, done.stderr)
     assert (tmp_path / "loss.pdf").read_bytes().startswith(b"%PDF")
     assert len((tmp_path / "scalars.csv").read_text().splitlines()) == 1 + 4 * 200
+    assert "\\toprule" in (tmp_path / "results.tex").read_text()
 
 
 def test_without_hydra(tmp_path: Path, python: Command) -> None:
