@@ -22,11 +22,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for i in range(8):
         lr, model = [1e-3, 0.1][i % 2], ["small", "resnet"][i // 4]
         config = {"optimizer": {"lr": lr}, "model": {"name": model}, "seed": i // 2 % 2, "log_dir": f"/{i}"}
-        write_run(
-            tmp_path / "multirun" / str(i),
-            {"test/acc": [0.5, 0.9 + i / 100], "loss": [1.0, i]},
-            config=config,
-        )
+        curves = {"test/acc": [0.5, 0.9 + i / 100], "loss": [1.0, i]}
+        write_run(tmp_path / "multirun" / (str(i) if i < 7 else "old7"), curves, config=config)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -64,11 +61,7 @@ def test_the_help_fits_on_two_screens_and_has_every_option() -> None:
     assert len(lines) <= 48
     assert max(map(len, lines)) < 80
     assert len([line for line in lines if line.startswith("  exptools-view ")]) == 5
-    assert {
-        name for name in known if f"{name} " not in f"{options.HELP} ".replace("\n", " ").replace(",", " ")
-    } == {
-        *("-h", "--output"),
-    }
+    assert known - set(re.findall(r"--?[a-z-]+", options.HELP)) == {"-h", "--output"}
 
 
 def test_the_commands_of_the_help_run(here: Path, capsys: Any) -> None:
