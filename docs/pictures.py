@@ -1,4 +1,4 @@
-"""Make the pictures of the docs from a real `make demo`, in docs/img/; those of TensorBoard need chromium."""
+"""Make the pictures of the docs from a real `make demo`, in docs/img/; those of pages need chromium."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from rich.text import Text
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from terminal import Terminal  # noqa: E402 - of the tests
+from browser import opened  # noqa: E402 - of the tests
+from terminal import Terminal  # noqa: E402
 
 WIDTH = 104
 
@@ -78,6 +79,15 @@ def tensorboard(logdir: str, pictures: dict[str, Path]) -> None:
         server.terminate()
 
 
+def report(logdir: str, picture: Path) -> None:
+    """Let a browser draw the page that exptools-view makes."""
+    subprocess.run([".venv/bin/exptools-view", logdir, "--html", "multirun/report.html"], check=True)
+    with opened(Path("multirun/report.html").resolve(), viewport={"width": 1400, "height": 900}) as page:
+        page.uncheck("#tags label:has-text('test/epoch') input")
+        page.wait_for_timeout(1000)
+        page.screenshot(path=picture, full_page=False)
+
+
 def main() -> None:
     """Run the demo and keep its pictures."""
     os.chdir(HERE.parent)
@@ -97,6 +107,7 @@ def main() -> None:
     shutil.copy("multirun/demo/train_loss.png", HERE / "img" / "train_loss.png")
     pages = {"scalars": HERE / "img" / "tensorboard.png", "hparams": HERE / "img" / "hparams.png"}
     tensorboard("multirun/demo", pages)
+    report("multirun/demo", HERE / "img" / "report.png")
 
 
 if __name__ == "__main__":

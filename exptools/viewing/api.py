@@ -313,15 +313,18 @@ class Runs:
         memo = self._settings.memo if key is not None else None
         if memo is None:
             return [_summary(run, found, said) for run, found, said in self._measures(wanted, measures)]
-        summaries = []
-        for run in self.runs:
-            at, stamp = (key, run.path), (run.live, stamp_of(run.place))
-            if at not in memo or memo[at].stamp != stamp:
-                ((_, found, measured),) = self._with([run])._measures(wanted, measures)
-                memo[at] = Remembered(stamp, found, measured)
-            self._note(run, memo[at].found)
-            summaries.append(_summary(run, memo[at].found, memo[at].measured))
-        return summaries
+        stamps = {run.path: (run.live, stamp_of(run.place)) for run in self.runs}
+        changed = [
+            run
+            for run in self.runs
+            if (key, run.path) not in memo or memo[key, run.path].stamp != stamps[run.path]
+        ]
+        for run, found, measured in self._with(changed)._measures(wanted, measures):
+            memo[key, run.path] = Remembered(stamps[run.path], found, measured)
+        known = [memo[key, run.path] for run in self.runs]
+        for run, remembered in zip(self.runs, known, strict=True):
+            self._note(run, remembered.found)
+        return [_summary(run, r.found, r.measured) for run, r in zip(self.runs, known, strict=True)]
 
     def _measures(
         self, wanted: Wanted, measures: Sequence[tuple[str, str]]

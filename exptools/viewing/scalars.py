@@ -84,7 +84,7 @@ def finals(job: Job) -> Finals:
 
 def finals_of(reading: Reading) -> Finals:
     """The last values in `reading`."""
-    values = {tag: float(curve.value[-1]) for tag, curve in reading.curves.items() if len(curve)}
+    values = {tag: curve.final for tag, curve in reading.curves.items() if len(curve)}
     return Finals(values, reading.tags, reading.problems, reading.superseded)
 
 
