@@ -181,6 +181,7 @@ def test_a_torn_line_of_names(read: Write) -> None:
 
     assert told(dead) == ["progress.csv, offset 0: the file ends inside its line of names"]
     assert (live.problems, empty.problems, empty.usable) == ((), (), False)
+    assert [problem.offset for problem in read(b"\xff\xfe\x00\x00", live=True).problems] == [0]
 
 
 def test_a_hundred_thousand_rows_are_read_whole(read: Write) -> None:
