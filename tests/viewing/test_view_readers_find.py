@@ -158,6 +158,7 @@ def test_variant_json_counts_more_than_params_json(tmp_path: Path) -> None:
         {"params.json": '{"dim": 4096}', "consolidated.00.pth": "x"},
         {"variant.json": "{}"},
         {"run.json": "{}"},
+        {"run.json": '{"experiment": 1, "meta": 2, "host": 3}'},
         {"run.json": '{"name": "x"}', "config.json": "{}"},
         {"metrics.json": '{"f1": 0.5}', "config.json": "{}"},
         {"metrics.csv": "name,f1\nbert,0.5\n"},
@@ -166,7 +167,9 @@ def test_variant_json_counts_more_than_params_json(tmp_path: Path) -> None:
         {"progress.txt": "a\tb\n1\t2\n"},
         {"progress.json": '{"done": 5}'},
         {"progress.json": "[1, 2]\n"},
-        {"result.json": '{"f1": 0.5}\n'},
+        {"progress.json": '{"step": 5, "epoch": 1}\n', "params.json": "{}"},
+        {"result.json": '{"f1": 0.5}\n', "params.json": "{}"},
+        {"result.json": '{\n"f1": 0.5\n}\n', "params.json": "{}"},
         {"hparams.yaml": "lr: 1"},
         {
             "files/config.yaml": "lr: {value: 1}",

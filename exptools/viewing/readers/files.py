@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 from exptools import rundir
@@ -39,6 +40,15 @@ def first_line(path: Path) -> str:
             return file.readline(_LONGEST_LINE).decode("utf-8-sig", "replace").rstrip("\r\n")
     except OSError:
         return ""
+
+
+def keys_in(line: str) -> tuple[str, ...]:
+    """The keys of the object that a line of JSON holds; none where it holds no object, or half of one."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(found) if isinstance(found, dict) else ()
 
 
 def holds(directory: Path, *names: str) -> bool:

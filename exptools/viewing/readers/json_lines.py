@@ -12,12 +12,12 @@ from typing import Any
 
 from exptools.viewing.curves import Reading, Wanted
 from exptools.viewing.problem import Problem
-from exptools.viewing.readers import table, viskit
-from exptools.viewing.readers.files import contents, first_line, holds, lines
+from exptools.viewing.readers import stable_baselines3, table, viskit
+from exptools.viewing.readers.files import contents, first_line, holds, keys_in, lines
 from exptools.viewing.readers.format import Format
 from exptools.viewing.readers.table import Column, Table
 
-_RAY = "result.json"
+_STEPS = ("total_timesteps", "misc/total_timesteps")  # of OpenAI's baselines
 _CONFIG = "config"  # in each line of Ray's: it is no result
 
 
@@ -42,7 +42,7 @@ def read(path: Path, wanted: Wanted, *, live: bool) -> Reading:
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError("not an object")
-            found = list(_flat(record, "", skips=(_CONFIG,) if path.name == _RAY else ()))
+            found = list(_flat(record, "", skips=(_CONFIG,) if path.name == viskit.RAY else ()))
         except (ValueError, RecursionError):
             if not (is_last and live):
                 what = "the file ends inside a line" if is_last else "not a line of JSON with an object"
@@ -92,17 +92,13 @@ def _column(
 
 
 def _claims(path: Path) -> bool:
-    """Whether it is the log of a run: its first line is an object, and its logger left more."""
+    """Whether it is the log of a run, and not what others keep in a file of that name."""
+    if path.name == viskit.RAY:
+        return viskit.is_of_ray(path)
     line = first_line(path)
-    if path.name == _RAY:
-        return holds(path.parent, viskit.PARAMS) and line[:1] in ("{", "")
-    try:
-        keys = json.loads(line)
-    except (ValueError, RecursionError):
-        return holds(path.parent, "progress.csv") and line[:1] in ("{", "")
-    return isinstance(keys, dict) and (
-        holds(path.parent, "progress.csv", viskit.PARAMS) or any(step in keys for step in viskit.STEPS)
-    )
+    if holds(path.parent, viskit.CSV):
+        return line[:1] in ("{", "")
+    return any(key.startswith(stable_baselines3.SECTIONS) or key in _STEPS for key in keys_in(line))
 
 
-FORMAT = Format("json_lines", scalars=("progress.json", _RAY), claims=_claims, read=read)
+FORMAT = Format("json_lines", scalars=("progress.json", viskit.RAY), claims=_claims, read=read)

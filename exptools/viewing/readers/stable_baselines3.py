@@ -9,7 +9,7 @@ from exptools.viewing.readers import csv_table, viskit
 from exptools.viewing.readers.files import first_line, holds
 from exptools.viewing.readers.format import Format
 
-_SECTIONS = ("time/", "rollout/", "train/", "eval/")  # what its algorithms log is under these
+SECTIONS = ("time/", "rollout/", "train/", "eval/")  # what its algorithms log is under these
 
 
 def read(path: Path, wanted: Wanted, *, live: bool) -> Reading:
@@ -24,7 +24,7 @@ def read(path: Path, wanted: Wanted, *, live: bool) -> Reading:
 
 def _claims(path: Path) -> bool:
     names = csv_table.names_in(first_line(path))
-    return any(name.startswith(_SECTIONS) for name in names)
+    return any(name.startswith(SECTIONS) for name in names)
 
 
 FORMAT = Format("stable_baselines3", scalars=("progress.csv",), claims=_claims, read=read)

@@ -17,9 +17,8 @@ from exptools.viewing.readers.files import first_line, holds, holds_events
 from exptools.viewing.readers.format import ConfigReading, Format
 from exptools.viewing.readers.table import Axes
 
-CSV, TSV = "progress.csv", "progress.txt"
+CSV, TSV, RAY = "progress.csv", "progress.txt", "result.json"
 PARAMS, VARIANT = "params.json", "variant.json"
-_RESULTS = (CSV, "progress.json", "result.json")
 _SPINUP = "config.json"
 
 _SB3 = "time/total_timesteps"
@@ -44,7 +43,7 @@ def axes(path: Path) -> Axes:
     Where rlpyt, rlkit or garage write event files beside it those count iterations, and so does the table
     then: the same numbers at other steps would be taken for others. Ray's event files are under other names.
     """
-    by_round = not holds(path.parent, "result.json") and holds_events(path.parent)
+    by_round = not holds(path.parent, RAY) and holds_events(path.parent)
     return Axes((_SB3, *_ROUNDS, *_SAMPLES) if by_round else STEPS)
 
 
@@ -60,7 +59,7 @@ def config(home: Path) -> ConfigReading:
     Only beside a table: models and data sets have files of these names, too.
     """
     problems: list[Problem] = []
-    names: tuple[str, ...] = (VARIANT, PARAMS) if holds(home, *_RESULTS) else ()
+    names: tuple[str, ...] = (VARIANT, PARAMS) if holds(home, CSV, RAY) else ()
     names += (_SPINUP,) if holds(home, TSV) else ()
     for name in names:
         found = configs.of_json(home / name)
@@ -68,6 +67,11 @@ def config(home: Path) -> ConfigReading:
         if found.config is not None:
             return ConfigReading(found.config, tuple(problems))
     return ConfigReading(None, tuple(problems))
+
+
+def is_of_ray(path: Path) -> bool:
+    """Whether a result.json is that of a trial of Ray Tune, which numbers its results."""
+    return holds(path.parent, PARAMS) and '"training_iteration"' in first_line(path)
 
 
 def _claims(path: Path) -> bool:
@@ -85,7 +89,9 @@ def _claims(path: Path) -> bool:
 
 def _proves(path: Path) -> bool:
     """Whether a config is that of a run."""
-    return holds(path.parent, *((TSV,) if path.name == _SPINUP else _RESULTS))
+    if path.name == _SPINUP:
+        return holds(path.parent, TSV)
+    return holds(path.parent, CSV) or is_of_ray(path.parent / RAY)
 
 
 FORMAT = Format(
