@@ -213,6 +213,25 @@ def test_unknown_tags_of_yaml_are_kept_as_what_they_hold(tmp_path: Path) -> None
     assert run.config == {"a": "1", "b": {"c": [1, 2]}, "d": "2026-01-01", "1": "m.f", "e": "b'hi'"}
 
 
+@pytest.mark.parametrize("damage", [b"7 7", b"7,]", b'"7', b"\xff", b"7}", b"nul", b"]"])
+def test_what_is_before_the_damage_of_sacred_s_metrics_is_read(tmp_path: Path, damage: bytes) -> None:
+    run = put("sacred/1", tmp_path / "1")
+    begins = (
+        b'{"a": {"steps": [0, 1], "timestamps": ["", ""], "values": [1, 2]}, "\xc3\xa9": {"steps": [0, 1], '
+    )
+    begins += b'"timestamps": ["", ""], "values": [5, 6, '
+    (run / "metrics.json").write_bytes(begins + damage + b', 8]}, "c": 1}')
+    runs = load(tmp_path)
+
+    ((_, reading),) = runs.readings()
+
+    assert reading.curves["a"].value.tolist() == [1.0, 2.0]
+    assert reading.curves["\u00e9"].value.tolist() == [5.0, 6.0]
+    (problem,) = runs.problems
+    assert problem.reason == "not JSON from here, perhaps half written"
+    assert problem.offset is not None and len(begins) - 3 < problem.offset < len(begins) + 15
+
+
 @pytest.mark.parametrize(
     ("metric", "reason"),
     [

@@ -1,4 +1,4 @@
-"""JSON that may end too early: what is there of it."""
+"""JSON that ends too early or is damaged: what is there of it."""
 
 from __future__ import annotations
 
@@ -6,56 +6,55 @@ import json
 import re
 from typing import Any
 
-_TOKEN = re.compile(rb'[\s]+|"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
-_CLOSING = {b"{": b"}", b"[": b"]"}
+_TOKEN = re.compile(r'\s+|"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
+_CLOSING = {"{": "}", "[": "]"}
 
 
 def parsed(data: bytes) -> tuple[Any, int | None]:
     """What `data` says, and where it stops being JSON; None if all of it is.
 
-    Of what is cut off the values that are whole are kept. None where there is nothing to keep.
+    The values before that are kept, as far as they are whole; None where there is nothing to keep.
     """
+    stop: int | None = None
     try:
-        return json.loads(data), None
-    except (ValueError, RecursionError):
-        pass
-    whole, open_ = _whole_part(data)
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        stop, text = error.start, data[: error.start].decode()
     try:
-        return json.loads(data[:whole] + b"".join(_CLOSING[bracket] for bracket in reversed(open_))), whole
+        return json.loads(text), stop
+    except json.JSONDecodeError as error:
+        text = text[: error.pos]
+    except RecursionError:
+        return None, 0
+    text, open_ = _whole_part(text)
+    try:
+        return json.loads(text + "".join(_CLOSING[bracket] for bracket in reversed(open_))), len(
+            text.encode()
+        )
     except (ValueError, RecursionError):
         return None, 0
 
 
-def _whole_part(data: bytes) -> tuple[int, list[bytes]]:
-    """The longest beginning of `data` that ends behind a whole value, and which brackets are open there."""
-    open_: list[bytes] = []
-    then_open: list[bytes] = []
-    at, whole, previous = 0, 0, b""
-    while match := _TOKEN.match(data, at):
+def _whole_part(text: str) -> tuple[str, list[str]]:
+    """The beginning of `text` up to its last whole value, and which brackets are open there.
+
+    text: JSON, as far as it goes.
+    """
+    open_: list[str] = []
+    then_open: list[str] = []
+    whole, previous = 0, ""
+    for match in _TOKEN.finditer(text):
         token, at = match.group(), match.end()
         if token.isspace():
             continue
-        if token in (b"{", b"["):
+        if token in _CLOSING:
             open_.append(token)
-            whole, then_open = at, open_.copy()
-        elif token in (b"}", b"]"):
-            if not open_ or _CLOSING[open_.pop()] != token:
-                break
-            whole, then_open = at, open_.copy()
-        elif token not in (b",", b":"):
-            is_value = bool(open_) and (open_[-1] == b"[" or previous == b":")
-            # A number at the end may lack digits.
-            if is_value and (at < len(data) or token.startswith(b'"')):
-                if not _is_json(token):
-                    break
-                whole, then_open = at, open_.copy()
+        elif token in ("}", "]"):
+            open_.pop()
+        elif token in (",", ":") or (open_[-1:] == ["{"] and previous != ":"):  # a key
+            previous = token
+            continue
         previous = token
-    return whole, then_open
-
-
-def _is_json(token: bytes) -> bool:
-    try:
-        json.loads(token)
-    except ValueError:
-        return False
-    return True
+        if at < len(text) or token in "{}[]" or token.startswith('"'):  # a number at the end may lack digits
+            whole, then_open = at, open_.copy()
+    return text[:whole], then_open
