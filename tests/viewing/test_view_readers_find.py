@@ -99,6 +99,16 @@ def test_runs_with_a_config_below_stray_event_files_are_runs_of_their_own(tmp_pa
     assert {name for name, config in configs.items() if config} == {"run_0", "2", "version_0", "vpg_s0"}
 
 
+def test_a_run_of_sacred_in_a_hydra_job_keeps_its_config_and_state(tmp_path: Path) -> None:
+    put("sacred/2", hydra_run(tmp_path / "0", "lr: 5") / "runs" / "1")
+
+    runs = load(tmp_path)
+
+    assert [run.name for run in runs] == ["0", "0/runs/1"]
+    assert (runs["0"].config, runs["0/runs/1"].state) == ({"lr": 5}, State.FAILED)
+    assert runs.config("0/runs/1").lr == 0.1
+
+
 def test_a_failed_run_of_sacred_without_any_metric_is_found(tmp_path: Path) -> None:
     run = put("sacred/6", tmp_path / "6")
     (run / "metrics.json").unlink()
