@@ -99,6 +99,18 @@ def test_runs_with_a_config_below_stray_event_files_are_runs_of_their_own(tmp_pa
     assert {name for name, config in configs.items() if config} == {"run_0", "2", "version_0", "vpg_s0"}
 
 
+def test_bytes_behind_the_metrics_of_sacred_are_named(tmp_path: Path) -> None:
+    path = put("sacred/1", tmp_path / "1") / "metrics.json"
+    data = path.read_bytes()
+    path.write_bytes(data + b"\xff")
+    runs = load(tmp_path)
+
+    ((_, reading),) = runs.readings()
+
+    assert len(reading.curves["loss"]) == 7
+    assert [problem.offset for problem in runs.problems] == [len(data)]
+
+
 def test_a_run_of_sacred_in_a_hydra_job_keeps_its_config_and_state(tmp_path: Path) -> None:
     put("sacred/2", hydra_run(tmp_path / "0", "lr: 5") / "runs" / "1")
 
