@@ -209,6 +209,19 @@ def test_what_only_has_the_name_of_a_log_is_no_run(tmp_path: Path, names: dict[s
         find([tmp_path])
 
 
+def test_a_config_that_is_empty_is_one_and_that_of_a_model_is_none(tmp_path: Path) -> None:
+    text(tmp_path / "version_0" / "hparams.yaml", "")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "events.out.tfevents.1.host").touch()
+    text(tmp_path / "model" / "params.json", '{"dim": 4096}')
+    text(tmp_path / "model" / "config.json", '{"dim": 4096}')
+
+    runs = load(tmp_path)
+
+    assert {run.name: run.config for run in runs} == {"model": None, "version_0": {}}
+    assert runs.problems == ()
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
