@@ -39,9 +39,9 @@ $(BRIDGES)/.installed: pyproject.toml
 		$(addprefix --extra-index-url ,$(TORCH_INDEX))
 	@touch $@
 
-test-bridges: $(BRIDGES)/.installed  ## the tests that need torch, Lightning and Stable-Baselines3
+test-bridges: $(BRIDGES)/.installed  ## the tests with torch, Lightning and Stable-Baselines3
 	$(BRIDGES)/bin/python -m pytest $(addprefix tests/logging/test_,lightning.py stable_baselines3.py bridges_docs.py \
-		snapshots.py snapshot_faults.py kinds_arrays.py) $(ARGS)
+		snapshots.py snapshot_faults.py kinds_arrays.py) tests/viewing/test_view_readers_golden.py $(ARGS)
 
 matrix: $(VENV)/.installed  ## the tests with every Python and Hydra that is supported, as far as there is one
 	$(BIN)/python tests/matrix.py $(ARGS)
