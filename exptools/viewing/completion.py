@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from exptools.viewing.runs import Place
 
-_PATIENCE_S = 0.2
+_PATIENCE_S = 0.15
 _STATES = (
     "completed",
     "failed",
