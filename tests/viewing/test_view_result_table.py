@@ -154,6 +154,16 @@ def test_what_is_missing_is_counted(tree: Path, capsys: Any) -> None:
     assert shown.err.splitlines() == [f"exptools-view: {note}" for note in notes]
 
 
+def test_n_of_n_is_told_though_it_is_the_same_everywhere(tree: Path) -> None:
+    for i in range(3):
+        (tree / f"{i}0" / "progress.csv").unlink()
+
+    results = load(tree).results("acc", interval="none")
+
+    assert results.text("md").splitlines()[2] == "| large | 0.1 | **0.96 (n=2 of 3)** |"
+    assert results.caption() == "final value: mean of n runs; the best is bold"
+
+
 def test_nan_stays_nan_and_is_counted(tree: Path) -> None:
     write_run(tree / "21", {"acc": [NAN], "loss": [math.inf]})
 

@@ -61,11 +61,13 @@ def names(runs: Runs) -> str:
         ("model.name~[st]mall,lar*", "0 1 2 3"),
         ("model~SMALL", ""),
         ("drop", "4"),
-        ("!drop", "0 1 2 3"),
         ("drop=[1,2]", "4"),
         ("drop=[1.0, 2]", "4"),
         ("drop='[1, 2]'", ""),
         ("drop=null", ""),
+        ("drop~*", "4"),
+        ("!drop", "0 1 2 3"),
+        ("acc~*", "0 1 2 3"),
         ("drop!=3", "0 1 2 3 4"),
         ("seed>0", "1 2 3"),
         ("acc>0.9", "2"),
@@ -216,6 +218,15 @@ def test_runs_that_have_no_answer_are_counted(tree: Path) -> None:
     )
 
 
+def test_of_a_run_whose_config_is_unknown_no_condition_on_a_key_holds(tree: Path) -> None:
+    write_run(tree / "6", {"acc": [1.0]})
+    runs = load(tree)
+
+    assert names(runs.select("seed!=7")) == "0 1 2 3 4"
+    assert names(runs.select("!drop")) == "0 1 2 3"
+    assert names(runs.select(exclude="seed!=7")) == "6"
+
+
 def test_a_condition_that_never_holds_says_what_there_is(tree: Path) -> None:
     runs = load(tree)
 
@@ -245,9 +256,9 @@ def test_states(tree: Path) -> None:
 
 
 def test_the_latest_sweep_is_that_in_which_a_run_began_last(tmp_path: Path) -> None:
-    for sweep, start in (("b", 50.0), ("a", 90.0), ("c", 70.0)):
-        for i in (0, 1):
-            write_run(tmp_path / sweep / str(i), start=start + i, end=200.0)
+    for sweep, starts in (("b", (50.0, 51.0)), ("a", (9.0, 90.0)), ("c", (70.0, 71.0))):
+        for i, start in enumerate(starts):
+            write_run(tmp_path / sweep / str(i), start=start, end=200.0)
         (tmp_path / sweep / rundir.SWEEP).write_text("{}")
 
     assert names(load(tmp_path).select(latest=True)) == "a/0 a/1"
@@ -377,7 +388,8 @@ def test_rows_are_sorted_by_a_column(tree: Path) -> None:
     assert runs.table(sort="acc")["run"].tolist() == ["0", "1", "2", "3", "4"]
     assert runs.table(sort="acc", descending=True)["run"].tolist() == ["2", "1", "0", "3", "4"]
     assert runs.table(sort="optimizer.lr")["run"].tolist() == ["0", "1", "2", "3", "4"]
-    assert runs.table(sort="lr")["run"].tolist() == ["0", "1", "2", "3", "4"]
+    assert runs.table(sort="lr", descending=True)["run"].tolist() == ["3", "2", "1", "0", "4"]  # the scalar
+    assert runs.table(sort="config.lr", descending=True)["run"].tolist() == ["4", "3", "2", "0", "1"]
     assert runs.table(sort="model", descending=True)["run"].tolist() == ["0", "2", "1", "3", "4"]
     assert runs.table(sort="max(acc)")["run"].tolist() == ["1", "2", "0", "3", "4"]
     assert runs.table(sort="state", tags="lr").columns.tolist() == [
@@ -398,6 +410,16 @@ def test_numbers_are_sorted_by_size_and_missing_ones_are_last(tmp_path: Path) ->
 
 def names_of(table: Any) -> str:
     return " ".join(table["run"])
+
+
+def test_of_two_things_of_one_name_the_column_that_bears_it_is_sorted_by(tmp_path: Path) -> None:
+    for i in range(3):
+        write_run(tmp_path / str(i), {"loss": [[1.0, 3.0, 2.0][i]]}, config={"loss": i})
+    runs = load(tmp_path)
+
+    assert names_of(runs.table(sort="loss")) == "0 2 1"
+    assert names_of(runs.table(sort="config.loss", descending=True)) == "2 1 0"
+    assert names_of(runs.table(sort="last.loss", descending=True)) == "1 2 0"
 
 
 def test_columns_can_be_named_in_short_and_by_other_statistics(tree: Path) -> None:

@@ -220,7 +220,11 @@ def test_there_is_no_bar_in_a_pipe(tree: Path, line: str) -> None:
     command = line.format(f'{sys.executable} -c "$SLOW" {tree} --json')
 
     ran = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, env={**os.environ, "SLOW": SLOW}, check=True
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SLOW": SLOW, "FORCE_COLOR": "1"},
+        check=True,
     )
 
     assert ran.stderr == "" and "reading" not in ran.stdout
