@@ -50,7 +50,7 @@ def show(found: Differences, console: Console) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     has_scalars = any(row.change is not None for row in found.rows)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for name, style in ((found.one, "red"), (found.other, "green")):
         table.add_column(Text(one_line(name), style=f"bold {style}"), style=style, overflow="fold")
     for name in ("change", "ratio") if has_scalars else ():
