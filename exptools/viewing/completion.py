@@ -1,12 +1,14 @@
 """Completing options, tags, keys and values on a shell's command line, from the runs below its PATH.
 
 The scripts call `exptools-view --complete SHELL LINE [WORD]`, LINE up to the cursor. It never fails, says
-nothing but candidates, and ends in a quarter of a second with those that it has found until then.
+nothing but candidates, and ends after some 0.3 seconds of work, or one of waiting for a disk, with those that
+it has found until then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import shlex
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
     from exptools.viewing.runs import Place
 
-_PATIENCE_S = 0.15
+_PATIENCE_S = {signal.ITIMER_PROF: 0.15, signal.ITIMER_REAL: 1.0}  # of work, and of waiting too
+_FIRST = 16  # runs that are looked into before the whole tree is walked: it may be too large
 _STATES = (
     "completed",
     "failed",
@@ -192,30 +195,42 @@ class _Seen:
         self._places: Sequence[Place] = ()
         self._configs: list[Any] = []
         self._tags: dict[str, None] = {}
-        previous = signal.signal(signal.SIGALRM, self._stop)
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
+        previous = [signal.signal(number, self._stop) for number in (signal.SIGPROF, signal.SIGALRM)]
         try:
+            for timer, seconds in _PATIENCE_S.items():
+                signal.setitimer(timer, seconds)
             self._look()
         except (_TimeIsUp, ExptoolsError, OSError):
             pass
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous)
+            for timer in _PATIENCE_S:
+                signal.setitimer(timer, 0)
+            for number, handler in zip((signal.SIGPROF, signal.SIGALRM), previous, strict=True):
+                signal.signal(number, handler)
 
     def _stop(self, *_: object) -> None:
         raise _TimeIsUp
 
     def _look(self) -> None:
         from exptools.viewing import runs
+
+        first = list(itertools.islice(_like_runs(self._paths), _FIRST))
+        for directory in first:
+            for place in runs.find([directory]).places:
+                self._take(place)
+        self._places = runs.find(self._paths).places
+        for place in _spread(self._places):
+            if str(place.path) not in first:
+                self._take(place)
+
+    def _take(self, place: Place) -> None:
         from exptools.viewing.compare import flatten
         from exptools.viewing.readers import registry
 
-        self._places = runs.find(self._paths).places
-        for place in _spread(self._places):
-            config = registry.config(place.home).config
-            if config is not None:
-                self._configs.append(flatten(config))
-            self._tags |= dict.fromkeys(_tags_of(place))
+        config = registry.config(place.home).config
+        if config is not None:
+            self._configs.append(flatten(config))
+        self._tags |= dict.fromkeys(_tags_of(place))
 
     def runs(self) -> list[str]:
         """The names of the runs; without a path two directories are meant."""
@@ -245,6 +260,21 @@ class _Seen:
         every = dict.fromkeys(key for config in self._configs for key in config)
         keys = [key for key in every if key == name] or [k for k in every if name in compare.shorter(k)]
         return list(dict.fromkeys(shown(c[key]) for key in keys for c in self._configs if key in c))
+
+
+def _like_runs(paths: Iterable[str]) -> Iterator[str]:
+    """Directories that hold files of runs, as they are met."""
+    from exptools.viewing.readers import registry
+
+    stack = list(paths)
+    while stack:
+        path = stack.pop()
+        with contextlib.suppress(OSError):
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name, reverse=True)
+            if any(any(registry.of_name(entry.name)) for entry in entries):
+                yield path
+            else:
+                stack += [e.path for e in entries if e.is_dir() and not e.name.startswith(".")]
 
 
 def _spread(places: Sequence[Place]) -> list[Place]:

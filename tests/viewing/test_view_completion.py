@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -139,7 +140,36 @@ def test_what_has_been_found_in_time_is_offered(
     start = time.monotonic()
 
     assert offered("TREE --tags tr") == ["train/loss"]
-    assert time.monotonic() - start < 15  # a fifth of a second
+    assert time.monotonic() - start < 15  # a second
+
+
+def test_of_a_large_tree_some_runs_are_seen_before_it_is_walked(
+    tree: Path, offered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from exptools.viewing import runs
+
+    really = runs.find
+
+    def slow(paths: list[str]) -> Any:
+        if paths == [str(tree)]:
+            time.sleep(30)
+        return really(paths)
+
+    monkeypatch.setattr(runs, "find", slow)
+
+    assert offered("TREE --tags tr") == ["train/loss"]
+    assert offered("TREE --where lr=") == ["lr=0.001", "lr=0.1"]
+
+
+def test_work_is_limited_as_waiting_is(tree: Path, offered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(place: Any) -> Any:
+        while True:
+            pass
+
+    monkeypatch.setattr(completion, "_PATIENCE_S", {signal.ITIMER_PROF: 0.05, signal.ITIMER_REAL: 100.0})
+    monkeypatch.setattr(completion, "_tags_of", endless)
+
+    assert offered("TREE --tags tr") == []
 
 
 def in_shell(command: list[str], tree: Path, start: str) -> Terminal:
