@@ -33,10 +33,10 @@ from exptools.viewing.summary import Table, tabulate, why_failed
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    from exptools.viewing.exporters.panels import Panel
+    from exptools.viewing.figures.canvas import Plotted
+    from exptools.viewing.figures.data import Data
+    from exptools.viewing.figures.spec import Spec
     from exptools.viewing.results import Results
 
 Found = TypeVar("Found", Reading, Finals)
@@ -97,6 +97,7 @@ class Settings:
     keep_superseded: bool = False
     progress: bool = False
     memo: dict[Hashable, Remembered] | None = None
+    paths: tuple[str, ...] = ()  # where they were looked for, as it was given
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def load(
     with bars.shown("looking for runs", None, wanted=progress):
         found = runs.find(paths)
     loaded = [_load(place) for place in bars.over(found.places, "reading configs", wanted=progress)]
-    return Runs(loaded, found.problems, Settings(cache, keep_superseded, progress, memo))
+    given = tuple(str(path) for path in paths)
+    settings = Settings(cache, keep_superseded, progress, memo, given)
+    return Runs(loaded, found.problems, settings)
 
 
 @dataclass
@@ -192,6 +195,11 @@ class Runs:
         """The config of a run, nested; empty where it is unknown."""
         return AttrDict((self[run] if isinstance(run, str) else run).config or {})
 
+    @property
+    def members(self) -> list[Member]:
+        """What of each run decides its group."""
+        return [Member(r.name, r.flat, r.place.part, str(r.place.sweep)) for r in self.runs]
+
     def differing(self) -> list[str]:
         """The dotted config keys that are not the same in all runs whose config is known."""
         return compare.differing(run.flat for run in self.runs if run.flat is not None)
@@ -201,8 +209,7 @@ class Runs:
 
         among: the names of the runs to take; a setting has the same label whichever they are.
         """
-        members = [Member(r.name, r.flat, r.place.part, str(r.place.sweep)) for r in self.runs]
-        groups = grouped(members)
+        groups = grouped(self.members)
         if among is not None:
             groups = [group for group in (group.only(among) for group in groups) if group.members]
         return by_sweep(groups)
@@ -569,36 +576,58 @@ class Runs:
         with output.replacing(Path(file)) as stream:
             write.write(stream, self, _names(tags), title)
 
-    def panels(self, *tags: str) -> list[Panel]:
-        """What `plot` draws: per tag one line per group, mean and sd over its runs.
+    def panels(self, *tags: str, spec: Spec | None = None, **options: Any) -> Data:
+        """What `plot` draws, as values: panels, and in each a mark for each series.
 
         Raises:
-            ViewError: no tag was given, or one that no run has.
+            ViewError: see plot.
         """
-        from exptools.viewing.exporters import panels
+        from exptools.viewing.figures import data
+        from exptools.viewing.figures.spec import Spec
 
-        if not tags:
-            raise ViewError("no tag was given; name at least one, for example 'loss'")
-        return panels.panels(self, tags)
+        given = {**({"tags": tags} if tags else {}), **options}
+        chosen = (spec or Spec(paths=self._settings.paths)).replaced(**given)
+        return data.build(self._selected(chosen), chosen)
 
-    def plot(self, *tags: str, file: str | os.PathLike[str] | None = None) -> tuple[Figure, list[Axes]]:
-        """Curves of `tags`: the mean over seeds with a band of one sd, a line per group, a panel per tag.
+    def plot(
+        self,
+        *tags: str,
+        file: str | os.PathLike[str] | None = None,
+        beside: bool = True,
+        spec: Spec | None = None,
+        **options: Any,
+    ) -> Plotted:
+        """A figure of `tags`: by default curves of the mean over seeds, a line per setting, a panel per tag.
 
-        file: where to save it, .pdf, .png or .svg. Runs that are missing or did not complete are warned of.
+        Returns (figure, axes). What a reader cannot see in it, such as runs that are missing or did not
+        complete, is warned of.
+
+        file: where to save it, .pdf, .svg, .png or .pgf. beside: whether the data (.csv), the specification
+        (.yaml), the runs (.runs.txt) and a caption (.txt) are written beside it. options: fields of
+        figures.spec.Spec, such as kind="bars" or by="lr", in place of those of `spec`.
 
         Raises:
-            ViewError: no tag was given, or one that no run has; `file` cannot be written.
+            ViewError: no tag was given, or one that no run has; an option that there is not, or a value that
+                is not allowed; a file cannot be written.
         """
-        from exptools.viewing.exporters import figure, panels
+        from exptools.viewing.figures import drawing, save, styles
 
-        target = None if file is None else figure.checked(Path(file))
-        shown = self.panels(*tags)
-        drawn, axes = figure.draw(shown)
-        for note in panels.notes(shown):
+        if file is None and spec is not None:
+            file = spec.file
+        target = None if file is None else save.checked(Path(file), with_rest=beside)
+        shown = self.panels(*tags, spec=spec, **options)
+        style = styles.find(shown.spec.style)
+        drawn = drawing.draw(shown)
+        lost = [] if target is None else save.save(drawn.figure, target, style.rc)
+        if target is not None and beside:
+            save.write_beside(shown, target)
+        for note in filter(None, [*shown.notes, style.note, *lost]):
             warnings.warn(note, stacklevel=2)
-        if target is not None:
-            figure.save(drawn, target)
-        return drawn, axes
+        return drawn
+
+    def _selected(self, spec: Spec) -> Runs:
+        """The runs that the figure is of: its `select` holds the arguments of Runs.select."""
+        return self.select(**spec.select) if spec.select else self
 
 
 def _load(place: Place) -> Run:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from exptools.errors import ExptoolsError, ViewError
 from exptools.viewing import options as parsing
 from exptools.viewing.exporters.output import OutputError
-from exptools.viewing.options import PROGRAM, STDOUT
+from exptools.viewing.options import PROGRAM, STDOUT, is_asked
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from exptools.viewing.api import Runs
     from exptools.viewing.exporters.table import Shown
+    from exptools.viewing.figures.spec import Spec
     from exptools.viewing.problem import Problem
     from exptools.viewing.summary import Table
 
@@ -107,13 +108,14 @@ def _makers(options: argparse.Namespace) -> list[Callable[[Runs, argparse.Namesp
         "diff": _diff,
         "keys": _keys,
     }
-    return [make for name, make in makers.items() if getattr(options, name) not in (None, False)] or [_table]
+    return [make for name, make in makers.items() if is_asked(options, name)] or [_table]
 
 
 def _load(options: argparse.Namespace, **more: Any) -> Runs:
     from exptools.viewing.api import load
 
-    paths = options.paths or options.diff or ()  # without a PATH the two runs are directories
+    # Without a PATH the two runs of --diff are directories, and a --spec says where its runs are.
+    paths = options.paths or options.diff or (options.spec and _spec(options).paths) or ()
     # Frames on the terminal would be torn by a bar.
     is_free = options.csv != STDOUT or sys.stdout is None or not sys.stdout.isatty()
     return load(
@@ -127,32 +129,44 @@ def _load(options: argparse.Namespace, **more: Any) -> Runs:
 
 def _chosen(runs: Runs, options: argparse.Namespace) -> Runs:
     """The runs that are asked for; how many these are is told, if not all."""
-    chosen = runs.select(
-        options.where,
-        options.exclude,
-        states=options.state,
-        latest=options.latest,
-        best=options.best,
-        max=options.max,
-        min=options.min,
-    )
+    chosen = runs.select(**_selection(options))
     if len(chosen) < len(runs) and options.watch is None:
         _note(f"{len(chosen)} of {len(runs)} runs chosen")
     return chosen
 
 
+def _selection(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of Runs.select."""
+    names = {"states": "state"}
+    wanted = ("where", "exclude", "states", "latest", "best", "max", "min")
+    return {name: getattr(options, names.get(name, name)) for name in wanted}
+
+
 def _check_files(options: argparse.Namespace) -> None:
+    """Before anything is read: each file that is asked for can be written, and is another."""
     from pathlib import Path
 
-    from exptools.viewing.exporters import figure, output
+    from exptools.viewing.exporters import output
+    from exptools.viewing.figures import save
 
-    if options.csv not in (None, STDOUT) and not (options.wide and _is_directory(options.csv)):
-        output.writable(Path(options.csv))
-    for file in (options.parquet, options.html):
-        if file is not None:
-            output.writable(Path(file))
-    if options.output is not None:
-        (output.writable if options.table else figure.checked)(Path(options.output))
+    named = {"--csv": options.csv, "--parquet": options.parquet, "--html": options.html}
+    files = {name: [Path(file)] for name, file in named.items() if file not in (None, STDOUT)}
+    if options.csv not in (None, STDOUT) and options.wide and _is_directory(options.csv):
+        del files["--csv"]
+    if is_asked(options, "plot"):
+        figure = Path(str(_spec(options).file))
+        rest = [] if options.only_figure else save.beside(figure).values()
+        files["--plot"] = [save.checked(figure, with_rest=bool(rest)), *rest]
+    elif options.output is not None:
+        files["-o"] = [Path(options.output)]
+    by_file: dict[Path, str] = {}
+    for name, paths in files.items():
+        for path in paths:
+            output.writable(path)
+            if by_file.setdefault(path.resolve(), name) != name:
+                raise ViewError(
+                    f"{path} is what {by_file[path.resolve()]} and {name} would write; name another"
+                )
 
 
 # --- one function per thing ------------------------------------------------------------------------------
@@ -219,21 +233,35 @@ def _parquet(runs: Runs, options: argparse.Namespace) -> None:
 
 
 def _html(runs: Runs, options: argparse.Namespace) -> None:
-    runs.to_html(options.html, options.tags)
+    runs.to_html(options.html, options.tags, title=options.figure_title)
     _note(f"wrote {options.html}")
 
 
 def _plot(runs: Runs, options: argparse.Namespace) -> None:
+    import warnings
     from pathlib import Path
 
-    from exptools.viewing.exporters import figure, panels
+    from exptools.viewing.figures import save
 
-    shown = runs.panels(*options.plot)
-    file = Path(options.output) if options.output else figure.default_file([panel.tag for panel in shown])
-    drawn, _ = figure.draw(shown)
-    for note in [*figure.save(drawn, file), *panels.notes(shown)]:
-        _note(note)
-    _note(f"wrote {file}")
+    spec = _spec(options)
+    assert spec.file is not None
+    beside = not options.only_figure
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        runs.plot(spec=spec, beside=beside)
+    for note in notes:
+        _note(str(note.message))
+    rest = ", ".join(path.name for path in save.beside(Path(spec.file)).values()) if beside else ""
+    _note(f"wrote {spec.file}" + (f", and beside it {rest}" if rest else ""))
+
+
+def _spec(options: argparse.Namespace) -> Spec:
+    """The figure that is asked for, with how its runs are chosen."""
+    from exptools.viewing.figures import options as figures
+
+    spec = figures.spec_of(options, options.paths)
+    chosen = {name: value for name, value in _selection(options).items() if value}
+    return spec.replaced(select={**spec.select, **chosen}) if chosen else spec
 
 
 def _results(runs: Runs, options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Comparing runs: what differs, how it is called, and the mean of several. Pure functions."""
+"""Comparing runs: what differs, and how it is called. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ import functools
 import json
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from exptools.flat import flatten as flatten
 from exptools.flat import last as _last_part
 from exptools.flat import parts as parts
 from exptools.seeds import is_seed_name
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FlatConfig: TypeAlias = Mapping[str, Any]  # dotted key -> scalar or list
 
@@ -188,50 +183,3 @@ def distinct(names: Sequence[str], taken: Collection[str], prefix: str) -> list[
             free = prefix + free
         out.append(free)
     return out
-
-
-# --- aggregation ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """The mean of several curves over a common grid, all arrays of shape (points,).
-
-    step: float64, increasing. mean, sd: float64; sd (n - 1 in the denominator) is nan where n is 1.
-    n: int64, the number of curves whose range holds the point, at least 1.
-    """
-
-    step: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    sd: NDArray[np.float64]
-    n: NDArray[np.int64]
-
-
-def aggregate(curves: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Aggregate:
-    """Mean and sd of `curves`, pairs of steps and values of shape (frames,), at least one with a frame.
-
-    The grid is the union of all steps. A curve is interpolated linearly inside its range and counts for
-    nothing outside it. Of several frames at one step the last counts. nan stays nan, here and in the mean.
-    """
-    import numpy as np
-
-    clean = [_increasing(steps, values) for steps, values in curves if len(steps)]
-    grid = np.unique(np.concatenate([steps for steps, _ in clean]))
-    inside = np.stack([(grid >= steps[0]) & (grid <= steps[-1]) for steps, _ in clean])
-    with np.errstate(invalid="ignore", divide="ignore"):  # inf - inf is nan here, and means to be
-        values = np.stack([np.interp(grid, steps, values) for steps, values in clean])
-        n = inside.sum(axis=0)
-        # A gap between the ranges of two runs holds no grid point: the grid is made of their steps.
-        mean = np.where(inside, values, 0.0).sum(axis=0) / n
-        squares = np.where(inside, (values - mean) ** 2, 0.0).sum(axis=0)
-        sd = np.where(n > 1, np.sqrt(squares / (n - 1)), np.nan)
-    return Aggregate(grid, mean, sd, n)
-
-
-def _increasing(
-    steps: NDArray[np.int64], values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    import numpy as np
-
-    backwards, first = np.unique(steps[::-1], return_index=True)
-    return backwards.astype(np.float64), values[::-1][first]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from exptools.errors import ViewError
+from exptools.viewing.figures import options as figures
 
 PROGRAM = "exptools-view"
 STDOUT = "-"
@@ -18,9 +19,8 @@ SHELLS = ("bash", "zsh", "fish")
 HELP = """\
 usage: exptools-view PATH... [options]
 
-Look at runs: those of exptools, of any Hydra application, or directories of
-TensorBoard event files. Without an option it prints a table of them: state,
-duration, the config keys that differ, the last value of each scalar.
+Look at runs of exptools, of any Hydra application, of TensorBoard's writers,
+Lightning, Stable-Baselines3, sacred, rlpyt, ...: a table of them, or
 
   exptools-view multirun/                        what differs, what finished
   exptools-view multirun/ --where lr=1e-3 --where 'acc>0.9'     some of them
@@ -31,36 +31,32 @@ duration, the config keys that differ, the last value of each scalar.
 which runs:
   --where CONDITION    NAME=VALUE, != < <= > >= or ~GLOB, of a config key or a
                        scalar; NAME alone: it has one; !NAME: it has none
-  --exclude CONDITION  leave out the runs for which it holds
-  --state STATE,...    only completed, failed, running, queued, stale, ...
-  --latest             only the newest sweep
+  --exclude CONDITION  --state STATE,...  --latest (the newest sweep)
   --best K --max TAG   the K best (--min TAG: the least) by the last value, or
                        by another: 'max(TAG)', 'tail(TAG)', 'mean(TAG)', ...
 the table:
   --tags GLOB          only these scalars (everywhere)
   --columns NAME       this column: state, duration, a key, a tag, 'max(TAG)'
   --sort NAME [--desc] rows by this column
-  --keys               instead: every key that differs, and its values
-  --diff RUN RUN       instead: in what two runs (names, directories) differ
-  --watch [SECONDS]    live, on a terminal (default: 2)
-  --json               as JSON, of --keys and --diff too
-other things to make:
-  --csv [FILE]         every frame of every scalar (no FILE: stdout)
+  --keys | --diff RUN RUN   instead: keys that differ; how two runs differ
+  --watch [SECONDS] | --json   live, on a terminal; as JSON (so --keys, --diff)
+files:
+  --csv [FILE]         every frame (no FILE: stdout); --parquet FILE
     --wide             a column per tag; --csv DIRECTORY/: a file per run
-  --parquet FILE       the same as --csv
-  --html FILE          a page of curves and tables that opens without a network
-  --plot TAG           the curves of this scalar (a name or a glob)
+  --html FILE          a page of curves and tables that needs no network
   --table FORMAT       md, latex, csv, html: a row per setting, mean and CI
-    --stat NAME        of the final value, or max, min, mean, tail, auc, ...
-    --ci NAME          t95 (default), bootstrap95, sd, se, p25-75, none, ...
-    --better TAG=max   what is bold, or TAG=min; max or min: of all tags
-  -o FILE              where --plot (.pdf, .png, .svg) or --table is saved
-  --keep-superseded    keep frames that a resumed run measured again
-  --no-cache           read every file anew, and leave nothing behind
-  --completion SHELL   a script to complete names: bash, zsh or fish
-  --version, --help
-
---where --exclude --state --tags --columns --plot --better can come repeatedly.
+    --stat NAME        of final (default), max, min, mean, tail, auc, ...
+    --ci NAME --better TAG=max   t95, bootstrap95, sd, ...; what is bold
+  -o FILE              where --plot or --table is saved
+figures, --plot TAG (docs/figures.md):
+  --kind KIND          curves, bars, scatter, heatmap, parallel, profile
+  --x --over --by --split --task --best-of --best-by      what is shown where
+  --center --band --smooth --running --points --min-runs --normalize      how
+  --logx --logy --xscale --yscale --xlim --ylim --lines --rename --order
+  --style --width --height --panel-columns --legend --title --[no-]caption
+  --spec FILE.yaml     draw it again; --only-figure: no files beside it
+--keep-superseded (what a resumed run measured again)  --no-cache
+--completion bash|zsh|fish  --version  --help
 exit codes: 0 all well; 1 something could not be read (it is named, the rest
 is shown) or written; 2 wrong usage
 """
@@ -83,6 +79,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         ViewError: wrong usage.
     """
     options = parser().parse_intermixed_args(argv)
+    options.stat = options.figure_stat
     _settle(options, "csv", STDOUT)
     _settle(options, "watch", WATCH_S)
     options.watch = None if options.watch is None else _seconds(options.watch)
@@ -98,9 +95,9 @@ def parser() -> argparse.ArgumentParser:
     made = _Parser(PROGRAM, allow_abbrev=False)
     add = made.add_argument
     add("paths", metavar="PATH", nargs="*")
-    for several in ("--where", "--exclude", "--state", "--tags", "--columns", "--plot", "--better"):
+    for several in ("--where", "--exclude", "--state", "--tags", "--columns", "--better"):
         add(several, action="append")
-    for one in ("--max", "--min", "--sort", "--stat", "--ci"):
+    for one in ("--max", "--min", "--sort", "--ci"):
         add(one)
     for flag in ("--latest", "--desc", "--keys", "--json", "--keep-superseded", "--wide"):
         add(flag, action="store_true")
@@ -112,8 +109,8 @@ def parser() -> argparse.ArgumentParser:
     add("--html")
     add("--no-cache", dest="cache", action="store_false")
     add("--table", choices=TABLES)
-    add("-o", "--output")
     add("--completion", choices=SHELLS)
+    figures.add_options(made)
     add("--version", action="version", version=f"exptools {__version__}")
     return made
 
@@ -146,8 +143,14 @@ _MAIN = ("csv", "parquet", "html", "plot", "table", "diff", "keys", "watch")
 _TOGETHER = {"csv", "parquet", "html", "plot"}  # of these several can be made at once
 
 
+def is_asked(options: argparse.Namespace, name: str) -> bool:
+    """Whether this is to be made."""
+    given = options.plot or options.spec if name == "plot" else getattr(options, name)
+    return given not in (None, False)
+
+
 def _check(options: argparse.Namespace) -> None:
-    asked = [name for name in _MAIN if getattr(options, name) not in (None, False)]
+    asked = [name for name in _MAIN if is_asked(options, name)]
     if len(asked) > 1 and not set(asked) <= _TOGETHER:
         raise ViewError(f"--{asked[0]} and --{asked[1]} cannot be made at once; give one of them")
     if options.output is not None and not {"plot", "table"} & set(asked):
@@ -155,11 +158,13 @@ def _check(options: argparse.Namespace) -> None:
             f"-o {options.output} names the file of a figure or a table, "
             "but there is no --plot TAG and no --table FORMAT"
         )
+    if "plot" not in asked:
+        _check_no_figure(options, asked)
     if options.json and {"csv", "parquet", "html", "plot", "table", "watch"} & set(asked):
         raise ViewError(f"--json is for the table of runs, --keys and --diff, not for --{asked[0]}")
     if options.wide and options.csv is None:
         raise ViewError("--wide is for --csv [FILE], which was not given")
-    for name in ("stat", "ci", "better"):
+    for name in ("ci", "better"):
         if getattr(options, name) is not None and options.table is None:
             raise ViewError(f"--{name} is for --table FORMAT, which was not given")
     for name, given in (("sort", options.sort), ("columns", options.columns)):
@@ -167,3 +172,13 @@ def _check(options: argparse.Namespace) -> None:
             raise ViewError(f"--{name} is for the table of runs, not for --{asked[0]}")
     if options.desc and options.sort is None:
         raise ViewError("--desc turns --sort NAME round, which was not given")
+
+
+def _check_no_figure(options: argparse.Namespace, asked: Sequence[str]) -> None:
+    """Refuses options of a figure where there is none; --table has --stat too, and --html a title."""
+    others = {"stat"} if "table" in asked else {"title"} if "html" in asked else set()
+    given = [name for name in figures.given(options) if name not in others]
+    if given or options.only_figure:
+        name = given[0].replace("_", "-") if given else "only-figure"
+        where = "--plot TAG, --spec FILE or --table FORMAT" if name == "stat" else "--plot TAG or --spec FILE"
+        raise ViewError(f"--{name} is for {where}, which was not given")

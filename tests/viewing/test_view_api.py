@@ -21,7 +21,8 @@ from exptools.errors import ViewError
 from exptools.rundir import State
 from exptools.viewing import load
 from exptools.viewing.compare import MISSING, UNKNOWN
-from exptools.viewing.exporters import figure, panels
+from exptools.viewing.figures import drawing, save
+from exptools.viewing.figures.kinds import curves
 
 NAN = float("nan")
 
@@ -389,7 +390,7 @@ def test_a_figure_has_a_line_per_setting(tree: Path, tmp_path: Path) -> None:
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["large", "small"]
     assert drawn.legends[0].get_title().get_text() == "model"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss")
-    assert ax.get_title(loc="left") == "mean and sd over 2 seeds"
+    assert ax.get_title(loc="left") == "mean and 1 sd over 2 seeds"
     assert len(ax.collections) == 2
     data = (tmp_path / "loss.pdf").read_bytes()
     assert data.startswith(b"%PDF")
@@ -416,9 +417,9 @@ def test_captions_say_how_many(tmp_path: Path) -> None:
     for i, lr in enumerate([1, 1, 1, 2, 2]):
         write_run(tmp_path / str(i), {"loss": [1.0, 0.5]}, config={"lr": lr})
 
-    (panel,) = load(tmp_path).panels("loss")
+    shown = load(tmp_path).panels("loss")
 
-    assert panels.caption(panel) == "mean and sd over 2 to 3 runs"
+    assert curves.said(shown.panels[0], shown.source) == "mean and 1 sd over 2 to 3 runs"
 
 
 def test_a_panel_per_tag_in_the_order_asked_for(tmp_path: Path) -> None:
@@ -427,7 +428,7 @@ def test_a_panel_per_tag_in_the_order_asked_for(tmp_path: Path) -> None:
     drawn = load(tmp_path).panels("b", "a*")
 
     assert [panel.tag for panel in drawn] == ["b", "a1", "a2", "a10"]
-    assert len(figure.draw(drawn)[1]) == 4
+    assert len(drawing.draw(drawn).axes) == 4
 
 
 def test_missing_failed_and_nan_are_told(tmp_path: Path) -> None:
@@ -436,7 +437,7 @@ def test_missing_failed_and_nan_are_told(tmp_path: Path) -> None:
     write_run(tmp_path / "2", {"other": [1.0]}, config={"lr": 3}, state=State.TIMEOUT)
     write_run(tmp_path / "3", config={"lr": 4}, state=None)
 
-    assert panels.notes(load(tmp_path).panels("loss")) == [
+    assert list(load(tmp_path).panels("loss").notes) == [
         "loss: missing in 2 of 4 runs: 2 (TIMEOUT), 3",
         "loss: 1 of 4 runs not completed, drawn as far as they go: 1 (FAILED)",
         "loss: values that are not finite, or beyond 1e150, leave gaps in 0 (1 of 2)",
@@ -461,7 +462,7 @@ def test_what_the_font_cannot_show_is_told(tmp_path: Path) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        told = figure.save(figure.draw(drawn)[0], tmp_path / "f.png")
+        told = save.save(drawing.draw(drawn).figure, tmp_path / "f.png")
 
     assert told and all("missing from font" in text for text in told)
 
@@ -491,10 +492,10 @@ def test_figure_errors(tree: Path, tmp_path: Path) -> None:
     assert told() == "no tag was given; name at least one, for example 'loss'"
     assert told("los") == "no run has a tag 'los'; did you mean 'loss'? The tags are: loss"
     assert told("loss", file=tmp_path / "f.jpg") == (
-        f"cannot write {tmp_path}/f.jpg: the ending '.jpg'; a figure can be .pdf, .png, .svg"
+        f"cannot write {tmp_path}/f.jpg: the ending '.jpg'; a figure can be .pdf, .png, .svg, .pgf"
     )
     assert told("loss", file=tmp_path / "fig") == (
-        f"cannot write {tmp_path}/fig: no ending; a figure can be .pdf, .png, .svg"
+        f"cannot write {tmp_path}/fig: no ending; a figure can be .pdf, .png, .svg, .pgf"
     )
     assert told("loss", file=tmp_path / "no" / "f.pdf") == (
         f"cannot write {tmp_path}/no/f.pdf: there is no directory {tmp_path}/no; make it first"
@@ -528,4 +529,4 @@ def test_a_long_curve_is_drawn_by_its_extremes(tmp_path: Path) -> None:
 def test_what_is_not_too_long_is_drawn_point_by_point() -> None:
     step = np.arange(4000.0)
 
-    assert figure.extremes(step, step, step) == (step, step, step)
+    assert curves.extremes(step, step, step) == (step, step, step)

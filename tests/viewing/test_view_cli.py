@@ -351,19 +351,70 @@ def test_a_figure_is_drawn(tree: Path, view) -> None:
         0,
         "",
         "exptools-view: loss: 1 of 4 runs not completed, drawn as far as they go: 3 (FAILED)\n"
-        f"exptools-view: wrote {out}\n",
+        f"exptools-view: wrote {out}, and beside it f.csv, f.yaml, f.runs.txt, f.txt\n",
     )
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_spec_beside_a_figure_draws_it_again(tree: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree.parent)
+    words = ("--where", "model=small", "--by", "seed", "--stat", "max", "-o", "f.svg")
+    assert view("--plot", "loss", tree.name, *words)[0] == 0
+    before = {path: path.read_bytes() for path in Path().glob("f.*")}
+    for path in before:
+        if path.suffix != ".yaml":
+            path.unlink()
+
+    code, out, err = view("--spec", "f.yaml")
+
+    assert (code, out) == (0, "")
+    assert err == "exptools-view: wrote f.svg, and beside it f.csv, f.yaml, f.runs.txt, f.txt\n"
+    assert {path: path.read_bytes() for path in Path().glob("f.*")} == before
+    assert set(before) == {Path(f"f.{end}") for end in ("svg", "csv", "yaml", "runs.txt", "txt")}
+    assert view("--spec", "f.yaml", tree.name, "--only-figure", "--band", "minmax", "-o", "g.png")[0] == 0
+    assert [path.name for path in Path().glob("g.*")] == ["g.png"]
+
+
+def test_no_file_is_written_twice(tree: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree.parent)
+
+    assert view(tree.name, "--csv", "loss.csv", "--plot", "loss") == (
+        2,
+        "",
+        "exptools-view: error: loss.csv is what --csv and --plot would write; name another\n",
+    )
+    assert view(tree.name, "--csv", "x", "--html", "./x")[2] == (
+        "exptools-view: error: x is what --csv and --html would write; name another\n"
+    )
+
+
+def test_what_lies_where_a_figure_s_data_would_be_stays(
+    tree: Path, view, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree.parent)
+    assert view(tree.name, "--csv", "loss.csv")[0] == 0
+    frames = Path("loss.csv").read_bytes()
+
+    assert view(tree.name, "--plot", "loss") == (
+        2,
+        "",
+        "exptools-view: error: cannot write what belongs beside loss.pdf: loss.csv is there, and is not a "
+        "figure's; give the figure another name, or --only-figure\n",
+    )
+    assert Path("loss.csv").read_bytes() == frames
+    assert view(tree.name, "--plot", "loss", "--only-figure")[0] == 0
+    assert view(tree.name, "--plot", "loss", "-o", "again.pdf")[0] == 0
+    assert view(tree.name, "--plot", "loss", "-o", "again.pdf")[0] == 0  # its own may be replaced
 
 
 def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(tmp_path / "0", {"train/loss": [1.0], "acc %": [0.5]})
     monkeypatch.chdir(tmp_path)
 
-    assert view("0", "--plot", "train/loss")[2] == "exptools-view: wrote train_loss.pdf\n"
-    assert (
-        view("--plot", "train/loss", "--plot", "acc*", "0")[2] == "exptools-view: wrote train_loss-acc.pdf\n"
-    )
+    alone = ("--only-figure", "0")
+    assert view("--plot", "train/loss", *alone)[2] == "exptools-view: wrote train_loss.pdf\n"
+    both = view("--plot", "train/loss", "--plot", "acc*", *alone)
+    assert both[2] == "exptools-view: wrote train_loss-acc.pdf\n"
     assert Path("train_loss.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -410,7 +461,7 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
         (["multirun", "--csv", "no/x.csv"], "cannot write no/x.csv: there is no directory no; make it first"),
         (
             ["multirun", "--plot", "loss", "-o", "x.jpg"],
-            "cannot write x.jpg: the ending '.jpg'; a figure can be .pdf, .png, .svg",
+            "cannot write x.jpg: the ending '.jpg'; a figure can be .pdf, .png, .svg, .pgf",
         ),
         (
             ["multirun", "--plot", "loss", "-o", "d.pdf"],

@@ -1,10 +1,7 @@
-"""What differs, groups, labels and the mean over seeds."""
+"""What differs, groups and labels."""
 
 from __future__ import annotations
 
-import statistics
-
-import numpy as np
 import pytest
 
 from exptools.viewing import compare
@@ -284,41 +281,3 @@ def test_column_names_that_are_taken_get_a_prefix() -> None:
     assert compare.distinct(["lr", "step", "config.step", "value"], {"step", "value"}, "config.") == [
         *("lr", "config.config.step", "config.step", "config.value"),
     ]
-
-
-def curve(*points: tuple[int, float]) -> tuple[np.ndarray, np.ndarray]:
-    steps, values = zip(*points, strict=True) if points else ((), ())
-    return np.array(steps, dtype=np.int64), np.array(values, dtype=np.float64)
-
-
-def test_the_mean_is_over_the_runs_whose_range_holds_the_point() -> None:
-    one = curve((0, 0.0), (10, 10.0))
-    two = curve((0, 4.0), (4, 8.0))
-    three = curve((4, 3.0))
-
-    got = compare.aggregate([one, two, three, curve()])
-
-    assert got.step.tolist() == [0, 4, 10]
-    assert got.n.tolist() == [2, 3, 1]
-    assert got.mean.tolist() == [2.0, 5.0, 10.0]
-    assert got.sd[:2].tolist() == pytest.approx([statistics.stdev([0, 4]), statistics.stdev([4, 8, 3])])
-    assert np.isnan(got.sd[2])
-
-
-def test_steps_need_not_be_in_order_and_the_last_of_a_step_counts() -> None:
-    got = compare.aggregate([curve((2, 2.0), (0, 9.0), (1, 1.0), (0, 5.0))])
-
-    assert (got.step.tolist(), got.mean.tolist()) == ([0, 1, 2], [5.0, 1.0, 2.0])
-
-
-def test_nan_stays_nan() -> None:
-    got = compare.aggregate([curve((0, 1.0), (1, NAN), (2, 3.0)), curve((0, 1.0), (1, 1.0), (2, 1.0))])
-
-    assert np.isnan(got.mean).tolist() == [False, True, False]
-    assert got.n.tolist() == [2, 2, 2]
-
-
-def test_infinities_do_not_warn() -> None:
-    got = compare.aggregate([curve((0, float("inf")), (1, 1.0)), curve((0, float("-inf")), (1, 1.0))])
-
-    assert np.isnan(got.mean).tolist() == [True, False]

@@ -16,7 +16,7 @@ from view_files import write_run
 
 from exptools import rundir
 from exptools.viewing import load
-from exptools.viewing.exporters import figure
+from exptools.viewing.figures import layout, save
 
 NAN = float("nan")
 CONFERENCE_INCHES = 5.5
@@ -65,7 +65,7 @@ def test_a_sweep_that_was_run_twice_has_a_line_for_each_time(tmp_path: Path) -> 
 
     drawn, (ax,), told = plotted(tmp_path)
 
-    assert (len(ax.lines), ax.get_title(loc="left")) == (2, "mean and sd over 3 seeds")
+    assert (len(ax.lines), ax.get_title(loc="left")) == (2, "mean and 1 sd over 3 seeds")
     assert labels(drawn) == ["10-00", "11-00"]
     assert drawn.legends[0].get_title().get_text() == "sweep"
     assert told == [
@@ -82,7 +82,7 @@ def test_a_sweep_whose_runs_lie_deeper_is_still_one(tmp_path: Path) -> None:
 
     drawn, (ax,), _ = plotted(tmp_path)
 
-    assert (labels(drawn), ax.get_title(loc="left")) == (["a", "b"], "mean and sd over 2 seeds")
+    assert (labels(drawn), ax.get_title(loc="left")) == (["a", "b"], "mean and 1 sd over 2 seeds")
 
 
 def test_a_sweep_that_adds_seeds_adds_to_the_line(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_sweep_that_adds_seeds_adds_to_the_line(tmp_path: Path) -> None:
 
     drawn, (ax,), told = plotted(tmp_path)
 
-    assert (labels(drawn), ax.get_title(loc="left"), told) == ([], "mean and sd over 3 seeds", [])
+    assert (labels(drawn), ax.get_title(loc="left"), told) == ([], "mean and 1 sd over 3 seeds", [])
 
 
 def test_a_sweep_without_a_value_divides_nothing(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_seed_that_is_repeated_inside_a_sweep_is_told(tmp_path: Path) -> None:
 
     _, (ax,), told = plotted(tmp_path)
 
-    assert ax.get_title(loc="left") == "mean and sd over 6 runs (3 seeds)"
+    assert ax.get_title(loc="left") == "mean and 1 sd over 6 runs (3 seeds)"
     assert told == ["loss: runs of the same seed are averaged like those of others: all (6 runs, 3 seeds)"]
 
 
@@ -121,7 +121,7 @@ def test_keys_that_hold_dots_are_named_and_known_as_seeds(tmp_path: Path) -> Non
     drawn, (ax,), _ = plotted(tmp_path)
 
     assert drawn.legends[0].get_title().get_text() == '"x.y"'
-    assert (labels(drawn), ax.get_title(loc="left")) == (["0.1", "0.2"], "mean and sd over 2 seeds")
+    assert (labels(drawn), ax.get_title(loc="left")) == (["0.1", "0.2"], "mean and 1 sd over 2 seeds")
 
 
 # --- runs that end early --------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_where_a_run_is_missing_the_line_is_dotted(tmp_path: Path) -> None:
     np.testing.assert_equal(whole.get_ydata(), [3.0, 3.0, NAN, NAN])
     np.testing.assert_equal(dotted.get_ydata(), [NAN, 3.0, 2.0, 2.0])
     assert (whole.get_linestyle(), dotted.get_linestyle()) == ("-", ":")
-    assert ax.get_title(loc="left") == "mean and sd over 2 to 3 seeds (dotted: fewer)"
+    assert ax.get_title(loc="left") == "mean and 1 sd over 2 to 3 seeds (dotted: fewer)"
     assert told == [
         "loss: the mean is of fewer runs, and dotted, where one has no values: 2 (steps 0 to 1 of 0 to 3)"
     ]
@@ -245,7 +245,7 @@ def test_many_lines_are_coloured_in_the_order_of_their_settings(tmp_path: Path) 
     ],
 )
 def test_a_long_text_is_folded_where_a_word_ends(text: str, lines: list[str]) -> None:
-    assert figure.folded(text, 12) == "\n".join(lines)
+    assert layout.folded(text, 12) == "\n".join(lines)
 
 
 # --- numbers that cannot be drawn -----------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_what_is_too_large_for_an_axis_is_a_gap(tmp_path: Path, values: list[flo
         write_run(tmp_path / str(seed), {"r": values}, config={"seed": seed})
 
     drawn, (ax,), told = plotted(tmp_path, "r")
-    figure.save(drawn, tmp_path / "f.png")
+    save.save(drawn, tmp_path / "f.png")
 
     np.testing.assert_equal(ax.lines[0].get_ydata(), [NAN, NAN, 1.0])
     runs = ", ".join(f"{seed} (2 of 3)" for seed in range(seeds))

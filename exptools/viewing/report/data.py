@@ -64,7 +64,7 @@ def _state(run: Run) -> str | None:
 
 
 def _groups(groups: Sequence[Group], runs: Runs) -> list[dict[str, Any]]:
-    from exptools.viewing.exporters.looks import looks
+    from exptools.viewing.figures.looks import looks
 
     number = {run.name: i for i, run in enumerate(runs)}
     look_of = looks([group.label for group in groups])
