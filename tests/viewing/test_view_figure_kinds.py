@@ -108,6 +108,7 @@ def test_tags_that_share_a_panel_are_series(tree: Path) -> None:
         *("acc, 0.01", "acc, 0.1", "loss, 0.01", "loss, 0.1"),
     ]
     assert words.legend_title(shown) == "tag, lr"
+    assert load(tree).panels("acc", "loss", by="tag").labels == ("acc", "loss")
 
 
 def test_keys_are_known_by_their_end(tree: Path) -> None:

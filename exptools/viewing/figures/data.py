@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -113,8 +113,6 @@ class Source:
     by_tag: bool
     over: tuple[str, ...]
     task: str | None
-    left: dict[str, str] = field(default_factory=dict)  # run -> why it is not in the figure
-    best: dict[str, str] = field(default_factory=dict)  # series -> its setting that was chosen
 
     @functools.cached_property
     def state(self) -> dict[str, State | None]:
@@ -156,8 +154,19 @@ class Source:
             for one in self._every_series
         ]
         if self.spec.best_of is not None:
-            found = [self._best(one, cell) for one in found]
-        return [one for one in found if one.whole.members]
+            found = [self._best(one) for one in found]
+        return [one for one in found if one.whole.members or one.left]
+
+    @functools.cached_property
+    def lacks(self) -> dict[str, str]:
+        """Why runs that have a tag are not in the figure: none of their frames has an x."""
+        words = x_in_words(self.spec.x)
+        return {
+            run: f"none of its frames of {tag} has {words}"
+            for tag in self.tags
+            for run in self.found.without_x.get(tag, {})
+            if not self.found.of(run)
+        }
 
     @functools.cached_property
     def _every_series(self) -> list[Series]:
@@ -191,7 +200,7 @@ class Source:
             min_runs=spec.min_runs,
         )
 
-    def _best(self, one: Series, cell: Cell) -> Series:
+    def _best(self, one: Series) -> Series:
         """`one`, of the runs of its best setting alone."""
         tag = self.best_tag
         by_value = []
@@ -202,15 +211,18 @@ class Source:
         pick = max if self.spec.best_by == "max" else min
         found, best = pick(by_value, key=lambda pair: pair[0], default=(np.nan, None))
         names = set() if best is None else set(best.runs)
-        lost = (
-            f"has no {self.spec.stat} of {tag}" if best is None else f"its setting is not the best by {tag}"
+        return Series(
+            one.label,
+            one.whole.only(names),
+            one.group.only(names),
+            "" if best is None else f"{_in_words(best, one.whole.members, self.short)} ({found:.4g})",
+            dict.fromkeys(
+                (name for name in one.whole.runs if name not in names),
+                f"has no {self.spec.stat} of {tag}"
+                if best is None
+                else f"its setting is not the best by {tag}",
+            ),
         )
-        self.left.update({name: lost for name in one.whole.runs if name not in names})
-        if best is not None:
-            words = _setting_in_words(best, one.whole.members, self.short)
-            name = ", ".join(filter(None, [panel_name(cell, self), one.label]))
-            self.best[name] = f"{words} ({found:.4g})"
-        return replace(one, group=one.group.only(names), whole=one.whole.only(names))
 
     @property
     def best_tag(self) -> str:
@@ -221,7 +233,7 @@ class Source:
         return tags[0]
 
 
-def _setting_in_words(setting: Group, among: Sequence[Member], short: Mapping[str, str]) -> str:
+def _in_words(setting: Group, among: Sequence[Member], short: Mapping[str, str]) -> str:
     keys = series.averaged(among)
     config = setting.members[0].config or {}
     pairs = [f"{short[key]}={compare.text(config.get(key, compare.MISSING))}" for key in keys]
@@ -263,15 +275,14 @@ def _source(runs: Runs, spec: Spec) -> Source:
         members,
         found,
         tuple(measured.chosen(found, spec.tags)),
-        None if spec.by is None else series.resolved(spec.by, members),
+        None if spec.by is None else series.resolved([key for key in spec.by if key != TAG], members),
         series.resolved([key for key in spec.split if key != TAG], members),
-        TAG in spec.split or spec.kind in WITHOUT_SERIES,
+        (TAG in spec.split and TAG not in (spec.by or ())) or spec.kind in WITHOUT_SERIES,
         series.resolved(spec.over, members),
         task,
     )
     if spec.kind in (*WITHOUT_SERIES, "scatter"):
         source = replace(source, by=source.by or (), over=_over(source))
-    _note_without_x(source)
     return source
 
 
@@ -289,13 +300,6 @@ def _over(source: Source) -> tuple[str, ...]:
     words = "1 config key" if needed == 1 else f"{needed} config keys"
     article = "a heat map" if kind == "heatmap" else "a scatter"
     raise ViewError(f"{article} is over {words}, not {len(keys)}; name them by over. Keys that vary: {known}")
-
-
-def _note_without_x(source: Source) -> None:
-    for tag in source.tags:
-        for run in source.found.without_x.get(tag, {}):
-            if not source.found.of(run):
-                source.left.setdefault(run, f"none of its frames of {tag} has {x_in_words(source.spec.x)}")
 
 
 def x_in_words(x: str) -> str:
@@ -375,12 +379,10 @@ def _used(panels: Sequence[Panel], source: Source) -> dict[str, tuple[str, ...]]
 
 
 def _why_not(source: Source, used: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    tags = ", ".join(source.tags)
-    return {
-        run.name: source.left.get(run.name, f"has no value of {tags}")
-        for run in source.runs
-        if run.name not in used
-    }
+    every = [one for cell in source.whole_cells() for tag in cell.tags for one in source.series(cell, tag)]
+    reasons = {**source.lacks, **{run: reason for one in every for run, reason in one.left.items()}}
+    nothing = f"has no value of {', '.join(source.tags)}"
+    return {run.name: reasons.get(run.name, nothing) for run in source.runs if run.name not in used}
 
 
 def values_name(cell: Cell, source: Source) -> str:

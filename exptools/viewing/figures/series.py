@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exptools.errors import ViewError
@@ -23,11 +23,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Series:
-    """A group of runs, and those of them that measured something. label: "" if it is the only one."""
+    """A group of runs, and those of them that measured something. label: "" if it is the only one.
+
+    choice: what tells its setting from others that were not chosen. left: those runs, each with the reason.
+    """
 
     label: str
     whole: Group
     group: Group
+    choice: str = ""
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolved(keys: Iterable[str], members: Sequence[Member]) -> tuple[str, ...]:

@@ -42,8 +42,8 @@ class Spec:
     tags: scalars, names or globs. kind: one of KINDS. x: "step", "wall_time", "relative" (time since the
     first of the run's frames that are drawn) or a tag, whose value at the same step of the same run counts.
     over: config keys: the axis of a scatter, the two of a heat map (across, up), those of parallel
-    coordinates; empty for what varies. by: config keys whose values are a series; None for the settings, all
-    that differs but the seed. split: "tag" and config keys whose values are a panel (of bars: a cluster).
+    coordinates; empty for what varies. by: "tag" and config keys whose values are a series; None for the
+    settings, all that differs but the seed. split: the same for panels (keys of bars: clusters).
 
     smooth: weight of the debiased moving average of each run, in [0, 1). running: "max" or "min" for the best
     so far. center, band: see statistics; None for what is usual. points: None for every x of some run.

@@ -121,7 +121,9 @@ def _choice(shown: Data) -> Iterator[str]:
         return
     best = {"max": "greatest", "min": "least"}[spec.best_by]
     what = f"{order.CENTERS[spec.center]} over runs of {of_stat(spec, source.best_tag)}"
-    which = "; ".join(f"{label}: {s}" if label else s for label, s in source.best.items())
+    marks = [mark for panel in shown.panels for mark in panel.marks]
+    names = {(panel_name(m.cell, source), m.series.label): m.series.choice for m in marks}
+    which = "; ".join(": ".join(filter(None, [", ".join(filter(None, n)), c])) for n, c in names.items())
     yield f"Each series is the setting with the {best} {what}: {which}"
 
 
@@ -181,7 +183,7 @@ def _shortage(source: Source, one: Series, tag: str) -> str:
     every = len(one.whole.runs)
     parts = [f"{len(used)} of {counted(every, noun)}"] if missing else []
     parts += [
-        _ended(source, name, source.left.get(name, f"has no {source.spec.shown(tag)}"))
+        _ended(source, name, source.lacks.get(name, f"has no {source.spec.shown(tag)}"))
         for name in missing[:10]
     ]
     parts += [_ended(source, name, "") for name in ended[:10]]
