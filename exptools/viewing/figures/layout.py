@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from exptools.viewing.figures.data import Data, panel_name, shown_label
+from exptools.viewing.figures.data import Data, shown_label
 from exptools.viewing.figures.looks import Look, looks
+from exptools.viewing.figures.source import panel_name
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

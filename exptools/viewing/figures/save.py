@@ -184,8 +184,8 @@ def csv_text(shown: Data) -> str:
 
     What is not finite is nan, inf and -inf. Of wall and relative time x is in seconds.
     """
-    from exptools.viewing.figures.data import panel_name
     from exptools.viewing.figures.kinds import KINDS
+    from exptools.viewing.figures.source import panel_name
 
     kind, source = KINDS[shown.spec.kind], shown.source
     marks = [mark for panel in shown.panels for mark in panel.marks]

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from exptools.rundir import State
-from exptools.viewing.figures.data import counted, panel_name, ranged, shown_label, tag_names
+from exptools.viewing.figures.data import shown_label, tag_names
+from exptools.viewing.figures.notes import counted, ranged
 from exptools.viewing.figures.series import averaged, by_keys
+from exptools.viewing.figures.source import panel_name
 from exptools.viewing.statistics import bands, order, reductions
 
 if TYPE_CHECKING:
-    from exptools.viewing.figures.data import Data, Source
+    from exptools.viewing.figures.data import Data
     from exptools.viewing.figures.series import Series
+    from exptools.viewing.figures.source import Source
     from exptools.viewing.figures.spec import Spec
     from exptools.viewing.groups import Group
 

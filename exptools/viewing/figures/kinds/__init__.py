@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from exptools.viewing.figures.kinds import bars, curves, heatmap, parallel, profile, scatter
 
 if TYPE_CHECKING:
-    from exptools.viewing.figures.data import Data, Mark, Panel, Row, Source
+    from exptools.viewing.figures.data import Data, Mark, Panel, Row
     from exptools.viewing.figures.layout import Sheet
+    from exptools.viewing.figures.source import Source
 
 
 class Kind(Protocol):

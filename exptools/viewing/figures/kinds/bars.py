@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exptools.viewing import compare
-from exptools.viewing.figures import axis, data, layout, looks, words
-from exptools.viewing.figures.data import Data, Mark, Panel, Row, Scored, Source
+from exptools.viewing.figures import axis, data, layout, looks, notes, words
+from exptools.viewing.figures.data import Data, Mark, Panel, Row
 from exptools.viewing.figures.series import Cell, cells
+from exptools.viewing.figures.source import Scored, Source, values_name
 from exptools.viewing.statistics.curves import Aggregate
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _panel(source: Source, cell: Cell) -> Panel:
     clusters = cells(cell.members, cell.tags, source.split, False)
     marks = tuple(mark for cluster in clusters for mark in _marks(source, cluster))
     more = {tag: not_numbers(source, tag, data.scores_of(marks, tag)) for tag in cell.tags}
-    return Panel(cell, marks, data.notes(source, cell, marks, more))
+    return Panel(cell, marks, notes.notes(source, cell, marks, more))
 
 
 def _marks(source: Source, cluster: Cell) -> tuple[Mark, ...]:
@@ -124,12 +125,12 @@ def _row(ax: Axes, panel: Panel, shown: Data, fills: layout.Looks, is_direct: bo
 
 def _clusters(sheet: Sheet, ax: Axes, panel: Panel, shown: Data, fills: layout.Looks) -> None:
     names = [
-        data.values_name(cell, shown.source)
+        values_name(cell, shown.source)
         for cell in cells(panel.cell.members, panel.cell.tags, shown.source.split, False)
     ]
     width = _CLUSTER / len(shown.labels)
     for mark in panel.marks:
-        at = names.index(data.values_name(mark.cell, shown.source))
+        at = names.index(values_name(mark.cell, shown.source))
         offset = (shown.labels.index(mark.label) + 0.5) * width - _CLUSTER / 2
         _draw_bar(ax, at + offset, width * 0.92, mark, fills[mark.label])
     layout.name_ticks(sheet, ax.xaxis, names, sheet.panel_inches - 0.7)

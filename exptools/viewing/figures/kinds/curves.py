@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exptools.viewing import compare
-from exptools.viewing.figures import axis, data, layout, measured, words
-from exptools.viewing.figures.data import Data, Mark, Panel, Row, Source
+from exptools.viewing.figures import axis, data, layout, measured, notes, words
+from exptools.viewing.figures.data import Data, Mark, Panel, Row
 from exptools.viewing.figures.looks import Look
 from exptools.viewing.figures.series import Cell
+from exptools.viewing.figures.source import Source
 from exptools.viewing.groups import Group
+from exptools.viewing.statistics import order
 from exptools.viewing.statistics.curves import Aggregate, aggregate
 from exptools.viewing.statistics.order import Floats
 
@@ -49,7 +51,7 @@ def panels(source: Source) -> list[Panel]:
 def _panel(source: Source, cell: Cell) -> Panel:
     marks = data.marked(source, cell, lambda group, tag: _line(source, group, tag))
     more = {tag: list(_notes(source, [m for m in marks if m.tag == tag])) for tag in cell.tags}
-    return Panel(cell, marks, data.notes(source, cell, marks, more) + _nothing(source, cell, marks))
+    return Panel(cell, marks, notes.notes(source, cell, marks, more) + _nothing(source, cell, marks))
 
 
 def _line(source: Source, group: Group, tag: str) -> Line:
@@ -76,14 +78,14 @@ def _notes(source: Source, marks: Sequence[Mark]) -> Iterator[str]:
     short = [name for mark in marks for name in _short(source, mark)]
     if short:
         names = compare.listed(short, most=5)
-        center = data.center_words(source.spec)
+        center = order.CENTERS[source.spec.center]
         yield f"the {center} is of fewer runs, and dotted, where one has no values: {names}"
     least = source.spec.min_runs
     few = [int((mark.found.aggregate.n < least).sum()) for mark in marks]
     if any(few):
         every = sum(mark.found.aggregate.n.size for mark in marks)
         have = "has" if sum(few) == 1 else "have"
-        yield f"{sum(few)} of {every} points {have} fewer than {data.counted(least, 'run')}: not drawn"
+        yield f"{sum(few)} of {every} points {have} fewer than {notes.counted(least, 'run')}: not drawn"
     yield from _not_on_log(source, marks)
 
 
@@ -109,7 +111,7 @@ def _short(source: Source, mark: Mark) -> Iterator[str]:
 
 def _nothing(source: Source, cell: Cell, marks: Sequence[Mark]) -> tuple[str, ...]:
     return tuple(
-        f"{data.where(source, cell, tag)}: nothing is drawn, for there is no value without a gap"
+        f"{notes.where(source, cell, tag)}: nothing is drawn, for there is no value without a gap"
         for tag in cell.tags
         if all(np.isnan(mark.found.aggregate.center).all() for mark in marks if mark.tag == tag)
     )

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from exptools.viewing import compare
-from exptools.viewing.figures import data, keyed, layout, looks, words
-from exptools.viewing.figures.data import Data, Mark, Panel, Row, Scored, Source
+from exptools.viewing.figures import data, keyed, layout, looks, notes, words
+from exptools.viewing.figures.data import Data, Mark, Panel, Row
 from exptools.viewing.figures.kinds.bars import not_numbers
 from exptools.viewing.figures.series import Cell
+from exptools.viewing.figures.source import Scored, Source
 from exptools.viewing.groups import brief
+from exptools.viewing.statistics import order
 from exptools.viewing.statistics.curves import Aggregate
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def _panel(source: Source, cell: Cell) -> Panel:
         replace(mark, found=_cells(source, mark.found)) for mark in data.marked(source, cell, source.scores)
     )
     more = {tag: not_numbers(source, tag, data.scores_of(marks, tag)) for tag in cell.tags}
-    return Panel(cell, marks, data.notes(source, cell, marks, more, averaged=False))
+    return Panel(cell, marks, notes.notes(source, cell, marks, more, averaged=False))
 
 
 def _cells(source: Source, scores: tuple[Scored, ...]) -> Cells:
@@ -73,15 +75,15 @@ def caption(shown: Data) -> str:
     over = (
         ""
         if not counts
-        else f" over {data.ranged(min(counts), max(counts))} run{'' if max(counts) == 1 else 's'}"
+        else f" over {notes.ranged(min(counts), max(counts))} run{'' if max(counts) == 1 else 's'}"
     )
     across, up = (source.short[key] for key in source.over)
     says = words.listed([words.of_stat(spec, tag) for tag in source.tags])
-    center = f"{data.center_words(spec)}{over} of " if max(counts, default=0) > 1 else ""
+    center = f"{order.CENTERS[spec.center]}{over} of " if max(counts, default=0) > 1 else ""
     empty = sum(
         len(m.found.across) * len(m.found.up) - len(m.found.found) for p in shown.panels for m in p.marks
     )
-    hatched = f"; hatched: no run ({data.counted(empty, 'cell')})" if empty else ""
+    hatched = f"; hatched: no run ({notes.counted(empty, 'cell')})" if empty else ""
     return f"{center}{says}{words.treatment(spec)} for each {across} and {up}{hatched}"
 
 

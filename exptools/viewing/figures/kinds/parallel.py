@@ -11,10 +11,11 @@ import numpy as np
 
 from exptools.rundir import State
 from exptools.viewing import compare
-from exptools.viewing.figures import data, keyed, layout, ticks, words
-from exptools.viewing.figures.data import Data, Mark, Panel, Row, Scored, Source
+from exptools.viewing.figures import keyed, layout, notes, ticks, words
+from exptools.viewing.figures.data import Data, Mark, Panel, Row
 from exptools.viewing.figures.kinds.bars import not_numbers
 from exptools.viewing.figures.series import Cell
+from exptools.viewing.figures.source import Scored, Source
 from exptools.viewing.groups import brief
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _panel(source: Source, cell: Cell) -> Panel:
     marks = tuple(Mark("", tag, cell, one, found) for one in whole[:1])
     scored = [score for score in found.scores.values() if score is not None]
     more = {tag: not_numbers(source, tag, scored)}
-    return Panel(cell, marks, data.notes(source, cell, marks, more, averaged=False))
+    return Panel(cell, marks, notes.notes(source, cell, marks, more, averaged=False))
 
 
 def caption(shown: Data) -> str:

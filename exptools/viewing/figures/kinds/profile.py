@@ -11,10 +11,11 @@ import numpy as np
 
 from exptools.errors import ViewError
 from exptools.viewing import compare
-from exptools.viewing.figures import axis, data, layout, words
-from exptools.viewing.figures.data import Data, Mark, Panel, Row, Scored, Source
+from exptools.viewing.figures import axis, data, layout, notes, words
+from exptools.viewing.figures.data import Data, Mark, Panel, Row
 from exptools.viewing.figures.kinds.bars import not_numbers
 from exptools.viewing.figures.series import Cell
+from exptools.viewing.figures.source import Scored, Source
 from exptools.viewing.statistics import bands, scores
 from exptools.viewing.statistics.order import Floats
 
@@ -51,7 +52,7 @@ def _panel(source: Source, cell: Cell) -> Panel:
         for mark, by_run in zip(raw, normalized, strict=True)
     )
     more = {tag: _notes(source, tag, [m for m in marks if m.tag == tag]) for tag in cell.tags}
-    return Panel(cell, marks, data.notes(source, cell, marks, more))
+    return Panel(cell, marks, notes.notes(source, cell, marks, more))
 
 
 def _thresholds(values: Floats, points: int | None) -> Floats:
@@ -155,9 +156,9 @@ def said(panel: Panel, source: Source) -> str:
         return "nothing that can be drawn"
     band = bands.parse(source.spec.usual_band).words
     with_band = f" and {band}" if band else ""
-    count = data.ranged(min(runs), max(runs))
+    count = notes.ranged(min(runs), max(runs))
     each = "" if len(runs) == 1 else " each"
-    over = f"over {data.counted(len(tasks), 'task')}, {count} run{'' if max(runs) == 1 else 's'}{each}"
+    over = f"over {notes.counted(len(tasks), 'task')}, {count} run{'' if max(runs) == 1 else 's'}{each}"
     return f"share of runs above a score{with_band} {over}"
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from exptools.viewing.figures import axis, data, keyed, layout, looks, words
-from exptools.viewing.figures.data import Data, Mark, Panel, Row, Scored, Source
+from exptools.viewing.figures import axis, data, keyed, layout, looks, notes, words
+from exptools.viewing.figures.data import Data, Mark, Panel, Row
 from exptools.viewing.figures.kinds.bars import not_numbers
 from exptools.viewing.figures.series import Cell
+from exptools.viewing.figures.source import Scored, Source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def _panel(source: Source, cell: Cell) -> Panel:
         for mark in data.marked(source, cell, source.scores)
     )
     more = {tag: not_numbers(source, tag, data.scores_of(marks, tag)) for tag in cell.tags}
-    return Panel(cell, marks, data.notes(source, cell, marks, more, averaged=False))
+    return Panel(cell, marks, notes.notes(source, cell, marks, more, averaged=False))
 
 
 def caption(shown: Data) -> str:
