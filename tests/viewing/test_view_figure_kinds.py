@@ -594,6 +594,12 @@ def test_a_profile_is_that_of_the_scores_by_task(tmp_path: Path) -> None:
     )
 
 
+def test_a_task_is_not_averaged_over(tmp_path: Path) -> None:
+    text = caption(games(tmp_path), "score", kind="profile", task="env", by="agent")
+
+    assert text.endswith("6 runs each; score: the final value of score.")
+
+
 @pytest.mark.parametrize(
     "normalize",
     [["minmax"], ["pong=0:4", "tetris=100:104"], ["0:4", "tetris=100:104"]],
