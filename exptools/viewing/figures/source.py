@@ -142,7 +142,7 @@ class Source:
             center = self.centered([s.value for s in self.scores(setting, tag)], "none").center
             if center.size and not np.isnan(center[0]):
                 by_value.append((float(center[0]), setting))
-        pick = max if self.spec.best == "max" else min
+        pick = max if self.spec.best_by == "max" else min
         found, best = pick(by_value, key=lambda pair: pair[0], default=(np.nan, None))
         names = set() if best is None else set(best.runs)
         return Series(
