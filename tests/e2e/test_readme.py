@@ -56,13 +56,14 @@ def test_the_commands_that_look(app: Path, tmp_path: Path, python: Command) -> N
     commands = re.findall(r"^exptools-view (.*?) +#", README, re.MULTILINE)
     (sweep,) = (tmp_path / "multirun").glob("*/*")
 
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         command = command.replace("DATE/TIME", str(sweep.relative_to(tmp_path / "multirun")))
         done = python("-m", "exptools.viewing.cli", *shlex.split(command))
         assert done.returncode == 0, (command, done.stderr)
     assert (tmp_path / "loss.pdf").read_bytes().startswith(b"%PDF")
     assert len((tmp_path / "scalars.csv").read_text().splitlines()) == 1 + 4 * 200
+    assert "<html" in (tmp_path / "report.html").read_text()[:100]
     assert "\\toprule" in (tmp_path / "results.tex").read_text()
 
 
