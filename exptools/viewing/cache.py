@@ -66,11 +66,11 @@ def read(
     place, index = _look_up(path)
     if index is not None and place is not None:
         is_same = (index.size, index.mtime_ns) == (found.st_size, found.st_mtime_ns)
-        may_have_grown = index.end <= found.st_size
+        has_grown = index.size < found.st_size
         with contextlib.suppress(_Unusable, ReadAgain):
             if is_same and (index.end == index.size or read_on is None):
                 return _of(index, path, place, wanted)
-            if read_on is not None and may_have_grown and index.sample == _sample(path, index.end):
+            if read_on is not None and (is_same or has_grown) and index.sample == _sample(path, index.end):
                 return _grown(index, path, place, read_on, wanted, live, found)
     reading = read_file(path, everything, live=live)
     _keep(path, reading, found)

@@ -212,6 +212,14 @@ def test_a_file_that_has_changed_is_read_again(tmp_path: Path, change: Callable[
     assert same(tmp_path)[0] != before[0]
 
 
+def test_a_row_that_was_corrected_in_the_middle_of_a_large_file_is_read_again(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "0", {"loss": [1.5] * 2000}) / rundir.PROGRESS
+    before = same(tmp_path)
+    path.write_text(path.read_text().replace("\n1000,2000.0,1.5\n", "\n1000,2000.0,9.5\n"))
+
+    assert same(tmp_path)[0] != before[0]
+
+
 @pytest.mark.parametrize("harm", ["cut", "rubbish", "empty", "other version", "no columns"])
 def test_a_damaged_cache_is_no_cache(tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_run(tmp_path / "0", {"loss": [1.5] * 1000})
