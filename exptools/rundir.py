@@ -299,7 +299,7 @@ def holds_more_than_a_config(path: Path) -> bool:
 
     run_experiments writes that alone into the directory of a setting, above its runs.
     """
-    return any((path / name).exists() for name in (STATUS, PROGRESS, HYDRA))
+    return any(os.path.exists(path / name) for name in (STATUS, PROGRESS, HYDRA))
 
 
 @contextlib.contextmanager

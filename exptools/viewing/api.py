@@ -86,7 +86,7 @@ class Run:
         """The file to read when it failed: the process's output, else Hydra's log, else the directory."""
         home = self.place.home
         candidates = [home / rundir.STDOUT, *sorted(home.glob("*.log"))]
-        return next((path for path in candidates if path.is_file()), home)
+        return next((path for path in candidates if os.path.isfile(path)), home)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def read(
 
 def is_of(path: Path) -> bool:
     """Whether there is a cache of `path` that looks like one of its present content."""
-    place = next((place for place in places(path) if place.exists()), None)
+    place = next((place for place in places(path) if os.path.exists(place)), None)
     with contextlib.suppress(OSError):
         return place is not None and place.stat().st_mtime_ns >= path.stat().st_mtime_ns
     return False
@@ -137,7 +137,7 @@ def places(path: Path, suffix: str = ".parquet") -> Iterator[Path]:
 
 def _look_up(path: Path) -> tuple[Path | None, _Index | None]:
     for place in places(path):
-        if place.exists():
+        if os.path.exists(place):
             return place, _index(place)
     return None, None
 

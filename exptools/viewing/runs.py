@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,9 +124,14 @@ def _token(text: str) -> tuple[int, int, str]:
 
 
 def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise ViewError(f"{path} does not exist; give a directory that holds runs, for example multirun/")
-    if not path.is_dir():
+    example = "give a directory that holds runs, for example multirun/"
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise ViewError(f"{path} does not exist; {example}") from None
+    except OSError as error:
+        raise ViewError(f"{path} cannot be looked at ({error.strerror or error}); {example}") from error
+    if not stat.S_ISDIR(mode):
         raise ViewError(f"{path} is a file; give the directory that holds it ({path.parent})")
     return path
 
@@ -254,7 +260,7 @@ def _sweep(directory: Path) -> Path:
     where there is none, `directory`.
     """
     above = (directory, *directory.parents)
-    marked = (path for path in above if any((path / mark).exists() for mark in _SWEEP_MARKS))
+    marked = (path for path in above if any(os.path.exists(path / mark) for mark in _SWEEP_MARKS))
     return next(marked, directory)
 
 

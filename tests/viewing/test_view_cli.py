@@ -458,6 +458,10 @@ def test_a_figure_has_a_name_of_its_own(tmp_path: Path, view, monkeypatch: pytes
             "no run has a column 'stat'; did you mean 'state'? "
             "The columns are: duration_s, epochs, error, loss, model.name, run, seed, state",
         ),
+        (
+            ["multirun", "--csv", "x" * 300],
+            f"cannot write {'x' * 300}: File name too long; give another file",
+        ),
         (["multirun", "--csv", "no/x.csv"], "cannot write no/x.csv: there is no directory no; make it first"),
         (
             ["multirun", "--plot", "loss", "-o", "x.jpg"],

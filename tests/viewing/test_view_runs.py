@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from view_files import hydra_run, write_run
 
+from exptools import rundir
 from exptools.errors import ViewError
 from exptools.viewing.api import load
 from exptools.viewing.readers import registry
@@ -176,6 +179,46 @@ def test_a_directory_that_cannot_be_looked_into_is_named(
     assert [str(p) for p in found.problems] == [f"{tmp_path}/locked: cannot be read (Permission denied)"]
 
 
+@contextlib.contextmanager
+def without_the_rights_of_root() -> Iterator[None]:
+    us = os.geteuid()
+    os.seteuid(65534 if us == 0 else us)
+    try:
+        yield
+    finally:
+        os.seteuid(us)
+
+
+def test_what_may_not_be_looked_into_is_named_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "closed" / "tree"
+    for i in range(3):
+        write_run(tree / str(i), {"loss": [1.0]}, config={"seed": i})
+    monkeypatch.chdir(tree)
+    load(".").table()  # all modules are loaded, which may be closed to others
+    os.chmod("1", 0o444)  # its files have names, and no more
+    os.chmod(tree.parent, 0o000)
+    try:
+        with without_the_rights_of_root():
+            runs = load(".", cache=False)
+            finals = {run.name: found.values for run, found in runs.finals()}
+            with pytest.raises(ViewError) as caught:
+                load("1/x")
+    finally:
+        os.chmod(tree.parent, 0o755)
+        os.chmod("1", 0o755)
+
+    assert finals == {"0": {"loss": 1.0}, "1": {}, "2": {"loss": 1.0}}
+    assert {str(p) for p in runs.problems} >= {
+        f"1/{name}: cannot be read (Permission denied)"
+        for name in (rundir.STATUS, rundir.VARIANT, rundir.PROGRESS)
+    }
+    assert str(caught.value) == (
+        "1/x cannot be looked at (Permission denied); give a directory that holds runs, for example multirun/"
+    )
+
+
 def test_a_directory_that_vanishes_was_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(tmp_path / "0", {"loss": [1.0]})
     (tmp_path / "1").mkdir()
@@ -214,6 +257,8 @@ def test_errors_say_what_to_give(tmp_path: Path) -> None:
         find([])
     with pytest.raises(ViewError) as blank:
         find([""])
+    with pytest.raises(ViewError) as long:
+        find(["x" * 300])
 
     example = "give a directory that holds runs, for example multirun/"
     assert str(missing.value) == f"{tmp_path}/nope does not exist; {example}"
@@ -223,6 +268,7 @@ def test_errors_say_what_to_give(tmp_path: Path) -> None:
         f"{', '.join(format_.name for format_ in registry.formats())}; give a directory above some"
     )
     assert str(nothing.value) == f"no path was given; {example}"
+    assert str(long.value) == f"{'x' * 300} cannot be looked at (File name too long); {example}"
     assert str(blank.value) == f"the path is empty; {example}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +23,13 @@ def writable(path: Path) -> Path:
     Raises:
         ViewError: it cannot.
     """
-    if path.is_dir():
+    try:
+        is_directory = stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_directory = False
+    except OSError as error:
+        raise ViewError(f"cannot write {path}: {error.strerror or error}; give another file") from error
+    if is_directory:
         raise ViewError(f"cannot write {path}: it is a directory; give the name of a file")
     if not path.parent.is_dir():
         raise ViewError(f"cannot write {path}: there is no directory {path.parent}; make it first")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 from exptools import rundir
@@ -53,7 +54,7 @@ def keys_in(line: str) -> tuple[str, ...]:
 
 def holds(directory: Path, *names: str) -> bool:
     """Whether one of `names` is in `directory`."""
-    return any((directory / name).exists() for name in names)
+    return any(os.path.exists(directory / name) for name in names)
 
 
 def holds_events(directory: Path) -> bool:

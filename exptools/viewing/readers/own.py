@@ -24,7 +24,7 @@ def config(home: Path) -> ConfigReading:
     if found != ConfigReading(None):
         return found
     setting = home.absolute().parent
-    has_none = not (home / rundir.HYDRA).exists() and (setting / rundir.VARIANT).exists()
+    has_none = not holds(home, rundir.HYDRA) and holds(setting, rundir.VARIANT)
     inherits = has_none and not rundir.holds_more_than_a_config(setting)
     return config(setting) if inherits else found
 
