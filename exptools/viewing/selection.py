@@ -98,7 +98,8 @@ def _is_one_of(condition: Condition, column: Column, cell: Any) -> bool:
     if column.kind is Kind.RUN:  # a run called 0 is called "0"
         return cell in (*condition.texts, *condition.values)
     if column.kind is Kind.STATE:
-        return str(cell) in [str(value).upper() for value in condition.values]
+        state = "UNKNOWN" if cell is UNKNOWN else str(cell)  # as `states` calls it
+        return state in [str(value).upper() for value in condition.values]
     return compare.identity(cell) in set(map(compare.identity, condition.values))
 
 

@@ -247,6 +247,8 @@ def test_states(tree: Path) -> None:
 
     assert names(runs.select(states="failed")) == "4"
     assert names(runs.select(states=["FAILED", "unknown"])) == "4 5"
+    assert names(runs.select("state=failed,unknown")) == "4 5"
+    assert names(runs.select("state!=unknown")) == names(runs.select(exclude="state=unknown")) == "0 1 2 3 4"
     with pytest.raises(ViewError) as caught:
         runs.select(states="done")
     assert str(caught.value) == (
