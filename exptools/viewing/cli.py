@@ -100,10 +100,10 @@ def _run(options: argparse.Namespace) -> int:
 def _makers(options: argparse.Namespace) -> list[Callable[[Runs, argparse.Namespace], None]]:
     """What is to be made, in this order."""
     makers = {
-        "csv": _csv,
         "parquet": _parquet,
         "html": _html,
         "plot": _plot,
+        "csv": _csv,  # behind the files: who reads stdout may have seen enough
         "table": _results,
         "diff": _diff,
         "keys": _keys,
@@ -396,7 +396,8 @@ def _say(line: str) -> None:
     from exptools.viewing.exporters.table import one_line
 
     if sys.stderr is not None:
-        print(one_line(line), file=sys.stderr)
+        with contextlib.suppress(OSError):  # a full disk, or nobody who reads it
+            print(one_line(line), file=sys.stderr)
 
 
 if __name__ == "__main__":

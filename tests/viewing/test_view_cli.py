@@ -536,6 +536,22 @@ def test_a_closed_stderr_leaves_stdout_alone(tree: Path) -> None:
     assert bash("VIEW TREE 2>&-", tree) == (0, TABLE, "")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+@pytest.mark.parametrize("nobody", ["2>/dev/full", "2>&1 | true"])
+def test_a_stderr_that_takes_no_more_leaves_what_is_made_alone(tree: Path, nobody: str) -> None:
+    code, _, _ = bash(f"set -o pipefail; VIEW TREE --where seed=1 --csv TREE/x.csv {nobody}", tree)
+
+    assert code == 0
+    assert len((tree / "x.csv").read_text().splitlines()) == 1 + 2 * 3
+
+
+def test_a_reader_that_has_seen_enough_ends_no_file(tree: Path) -> None:
+    code, _, err = bash("set -o pipefail; VIEW TREE --csv --parquet TREE/x.parquet | true", tree)
+
+    assert (code, err) == (0, f"exptools-view: wrote {tree}/x.parquet\n")
+    assert (tree / "x.parquet").exists()
+
+
 @pytest.mark.parametrize("file", [">(cat > TREE/got; touch TREE/done)", "/dev/stdout | cat > TREE/got"])
 def test_a_csv_goes_into_a_pipe(tree: Path, view, file: str) -> None:
     end = "for i in {1..100}; do [ -e TREE/done ] && break; sleep 0.1; done" if "done" in file else ":"

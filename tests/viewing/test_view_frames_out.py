@@ -239,8 +239,8 @@ def test_the_command_line_writes_wide_and_parquet(
 
     out, err = capsys.readouterr()
     assert err.splitlines() == [
-        "exptools-view: wrote wide.csv",
         "exptools-view: wrote x.parquet",
+        "exptools-view: wrote wide.csv",
         "exptools-view: wrote 2 files into each/",
         "exptools-view: 1 of 2 runs chosen",
     ]
