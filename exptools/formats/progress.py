@@ -17,8 +17,13 @@ _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|\Z)')
 
 
 def encode_header(tags: Sequence[str]) -> str:
-    """The header line: RFC 4180's quoting, which the csv module leaves out for a lone carriage return."""
-    return ",".join(map(_quoted, (*FIRST_COLUMNS, *tags))) + "\n"
+    """The header line."""
+    return line((*FIRST_COLUMNS, *tags))
+
+
+def line(cells: Iterable[str]) -> str:
+    """A line of CSV: RFC 4180's quoting, which the csv module leaves out for a lone carriage return."""
+    return ",".join(map(_quoted, cells)) + "\n"
 
 
 def _quoted(cell: str) -> str:

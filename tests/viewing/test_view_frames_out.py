@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,24 @@ def test_a_tag_called_like_a_column_is_told_from_it(tmp_path: Path) -> None:
         "0,1,1,2.0,3.0,4.0,5.0",
     ]
     assert file.read_text().splitlines()[0] == "step,wall_time,tag.step,lr,tag.wall_time"
+
+
+def test_names_that_hold_carriage_returns_are_one_cell(tmp_path: Path) -> None:
+    for i in range(2):
+        write_run(tmp_path / "runs" / str(i), {"a\rb": [0.5]}, config={"k\rx": i})
+    runs = load(tmp_path / "runs")
+
+    runs.to_csv(tmp_path / "long.csv")
+    runs.to_csv(tmp_path / "wide.csv", wide=True)
+    texts = [(tmp_path / name).read_bytes().decode() for name in ("long.csv", "wide.csv")]
+    long, wide, results = [
+        list(csv.reader(io.StringIO(t, newline=""))) for t in (*texts, runs.results().text("csv"))
+    ]
+
+    assert long[0] == ["run", "k\rx", "tag", "step", "wall_time", "value"]
+    assert wide[0] == ["run", "k\rx", "step", "wall_time", "a\rb"]
+    assert results[0] == ["k\rx", "runs", "a\rb.mean", "a\rb.low", "a\rb.high", "a\rb.n"]
+    assert [len(rows) for rows in (long, wide, results)] == [3, 3, 3]
 
 
 frames = st.lists(st.tuples(st.integers(-3, 5), st.floats(width=32)), max_size=8)

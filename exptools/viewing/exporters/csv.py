@@ -6,11 +6,11 @@ config key that a run does not have is an empty cell, an empty string is "", nul
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from exptools.formats.progress import line
 from exptools.viewing.exporters import long
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def write(stream: BinaryIO, runs: Runs, tags: Sequence[str] | None = None) -> No
 
 def header(names: Sequence[str]) -> bytes:
     """The first line."""
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\n").writerow(names)
-    return line.getvalue().encode()
+    return line(names).encode()
 
 
 def lines(table: pl.DataFrame) -> memoryview:

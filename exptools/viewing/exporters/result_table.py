@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from exptools.errors import ViewError
+from exptools.formats.progress import line
 from exptools.viewing import compare
 from exptools.viewing.digits import Rounded, rounded
 from exptools.viewing.exporters import html
@@ -138,13 +137,12 @@ def fragment(results: Results) -> str:
 def comma_separated(results: Results) -> str:
     """Numbers at full precision, see exact; what is unknown is empty, a mean that is nan is `nan`."""
     heads, rows = exact(results)
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(heads)
     n = len(results.keys or ("group",))
-    for row in rows:
-        writer.writerow([*map(compare.text, row[:n]), *("" if cell is None else cell for cell in row[n:])])
-    return out.getvalue()
+    texts = [
+        [*map(compare.text, row[:n]), *("" if cell is None else str(cell) for cell in row[n:])]
+        for row in rows
+    ]
+    return "".join(map(line, [heads, *texts]))
 
 
 def exact(results: Results) -> tuple[list[str], list[list[Any]]]:
