@@ -173,10 +173,15 @@ def results(
     reductions.words(statistic)
     said = [_preference(text) for text in better]
     values: dict[str, dict[str, float]] = {}
+    every: dict[str, None] = {}
     for run, reading in runs.readings(tags):
+        every |= dict.fromkeys(reading.tags)
         for tag, curve in reading.curves.items():
             if len(curve):
                 values.setdefault(tag, {})[run.name] = _value(curve, statistic)
+    wrong = compare.unmatched("tag", [glob for glob, _ in said if glob != "*"], every) if len(runs) else None
+    if wrong is not None:
+        raise ViewError(wrong)
     measured = {name for by_run in values.values() for name in by_run}
     homes = {run.place.home for run in runs if run.name in measured}
     among = {r.name for r in runs if r.name in measured or (r.place.home not in homes and not r.place.part)}

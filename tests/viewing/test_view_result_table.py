@@ -233,6 +233,11 @@ def test_what_is_better_is_never_guessed_in_silence(tmp_path: Path, capsys: Any)
     assert shown.err == ""
 
 
+def test_what_is_better_may_be_said_of_scalars_that_are_not_shown(tree: Path) -> None:
+    assert load(tree).results("acc", better=["loss=max", "acc=min"]).better == {"acc": "min"}
+    assert load(tree).select("run=none").results(better="acc=min").better == {}
+
+
 def test_sweeps_that_were_run_twice_have_rows_of_their_own(tmp_path: Path) -> None:
     for sweep in ("a", "b"):
         for seed in (0, 1):
@@ -443,6 +448,10 @@ def test_csv_takes_every_name(hard: Path) -> None:
             "'acc' does not say what is better; give max or min, or TAG=max or TAG=min",
         ),
         (["--table", "md", "--tags", "x"], "no run has a tag 'x'. The tags are: acc, loss"),
+        (
+            ["--table", "md", "--tags", "acc", "--better", "los=max"],
+            "no run has a tag 'los'; did you mean 'loss'? The tags are: acc, loss",
+        ),
         (["--ci", "t95"], "--ci is for --table FORMAT, which was not given"),
         (["--stat", "max"], "--stat is for --table FORMAT, which was not given"),
         (["--better", "max"], "--better is for --table FORMAT, which was not given"),
