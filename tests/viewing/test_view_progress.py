@@ -149,6 +149,15 @@ def test_a_file_without_its_whole_header_is_not_usable(path: Path, content: byte
     assert problems(dead) == ([f"{path}, offset 0: the file ends inside its header"] if content else [])
 
 
+def test_a_large_file_of_zeros_is_looked_through_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_bytes(b"\0" * 2**20)
+    looks = []
+    monkeypatch.setattr(progress, "has_header", lambda data: looks.append(len(data)))
+
+    assert [p.reason for p in progress.read(path).problems] == ["the file ends inside its header"]
+    assert sum(looks) <= 2**20
+
+
 @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"wall_time,step,a\n", b"\xff\xfe\n", b"\n", b'"a"b\n'])
 def test_a_table_of_somebody_else_is_named(path: Path, content: bytes) -> None:
     path.write_bytes(content)

@@ -52,12 +52,12 @@ def read(
 
 def _head(file: BinaryIO) -> bytes:
     """The file's beginning with at least its whole first line, if it has one."""
-    head = b""
+    head = bytearray()
     while more := file.read(_HEAD):
         head += more
-        if has_header(head):
+        if b"\n" in more and has_header(bytes(head)):  # a crash may leave gigabytes without a line end
             break
-    return head
+    return bytes(head)
 
 
 def _read_rows(path: Path, data: bytes, at: int, tags: list[str], wanted: Wanted, live: bool) -> Reading:
