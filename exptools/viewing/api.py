@@ -471,6 +471,28 @@ class Runs:
 
         return results(self, _names(tags), statistic, interval, _names(better) or ())
 
+    def across_tasks(
+        self,
+        tag: str,
+        task: str,
+        statistic: str = FINAL,
+        *,
+        normalize: Names = None,
+        gamma: float = 1.0,
+        over: str | None = None,
+    ) -> Results:
+        """One row per setting, its runs of all tasks together: IQM, mean, median, optimality gap, and the
+        probability to beat another setting, with stratified bootstrap intervals.
+
+        See across_tasks.across_tasks for the arguments.
+
+        Raises:
+            ViewError: an argument that is not allowed, a tag or key that there is not.
+        """
+        from exptools.viewing.across_tasks import across_tasks
+
+        return across_tasks(self, tag, task, statistic, _names(normalize) or (), gamma, over)
+
     def diff(self, one: str | Run, other: str | Run) -> Differences:
         """In what two runs differ: config, provenance and final values.
 

@@ -269,7 +269,12 @@ def _results(runs: Runs, options: argparse.Namespace) -> None:
 
     from exptools.viewing.exporters import output
 
-    found = runs.results(options.tags, options.stat or "final", options.ci or "t95", options.better)
+    stat = options.stat or "final"
+    if options.figure_task is not None:
+        normalize = options.figure_normalize
+        found = runs.across_tasks(options.tags[0], options.figure_task, stat, normalize=normalize)
+    else:
+        found = runs.results(options.tags, stat, options.ci or "t95", options.better)
     text = found.text(options.table)
     for note in (*found.notes, *found.hints):
         _note(note)

@@ -47,6 +47,7 @@ files:
   --table FORMAT       md, latex, csv, html: a row per setting, mean and CI
     --stat NAME        of final (default), max, min, mean, tail, auc, ...
     --ci NAME --better TAG=max   t95, bootstrap95, sd, ...; what is bold
+    --task KEY         IQM and the like over the tasks of a benchmark instead
   -o FILE              where --plot or --table is saved
 figures, --plot TAG (docs/figures.md):
   --kind KIND          curves, bars, scatter, heatmap, parallel, profile
@@ -170,15 +171,27 @@ def _check(options: argparse.Namespace) -> None:
     for name, given in (("sort", options.sort), ("columns", options.columns)):
         if given is not None and set(asked) - {"watch"}:
             raise ViewError(f"--{name} is for the table of runs, not for --{asked[0]}")
+    if options.table and options.figure_task and len(options.tags or ()) != 1:
+        raise ViewError(
+            f"--table {options.table} --task {options.figure_task} is of the scores of one scalar; "
+            "name it with --tags"
+        )
+    if options.table and options.figure_task and (options.ci or options.better):
+        name = "ci" if options.ci else "better"
+        raise ViewError(
+            f"--{name} is not for --table {options.table} --task {options.figure_task}: intervals are by a "
+            "stratified bootstrap, and greater scores are better; --normalize HIGH:LOW turns them round"
+        )
     if options.desc and options.sort is None:
         raise ViewError("--desc turns --sort NAME round, which was not given")
 
 
 def _check_no_figure(options: argparse.Namespace, asked: Sequence[str]) -> None:
     """Refuses options of a figure where there is none; --table has --stat too, and --html a title."""
-    others = {"stat"} if "table" in asked else {"title"} if "html" in asked else set()
+    others = {"stat", "task", "normalize"} if "table" in asked else {"title"} if "html" in asked else set()
     given = [name for name in figures.given(options) if name not in others]
     if given or options.only_figure:
         name = given[0].replace("_", "-") if given else "only-figure"
-        where = "--plot TAG, --spec FILE or --table FORMAT" if name == "stat" else "--plot TAG or --spec FILE"
+        of_tables = name in ("stat", "task", "normalize")
+        where = "--plot TAG, --spec FILE or --table FORMAT" if of_tables else "--plot TAG or --spec FILE"
         raise ViewError(f"--{name} is for {where}, which was not given")

@@ -74,7 +74,8 @@ class Results:
     heads: what stands above the columns that say which setting it is, and `labels` what stands in them, a
     tuple per row. keys: the config keys that these columns are, if they are. better: by scalar "max" or
     "min", None where nobody said which is better. notes: what a reader cannot see in the table, one line
-    each; hints: what who made it may want to say.
+    each; hints: what who made it may want to say. what: what the numbers are, where they are not means over
+    runs.
     """
 
     heads: tuple[str, ...]
@@ -87,6 +88,7 @@ class Results:
     better: Mapping[str, str | None]
     notes: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    what: str = ""
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ class Results:
     @property
     def n(self) -> int | None:
         """The number of runs behind every cell, if it is one number and no run lacks a scalar."""
-        cells = [cell for row in self.rows for cell in row.cells]
+        cells = [cell for row in self.rows for cell in row.cells if cell.n or not self.what]
         numbers = {cell.n for cell in cells}
         return numbers.pop() if len(numbers) == 1 and all(c.n == c.runs for c in cells) else None
 
@@ -138,6 +140,10 @@ class Results:
         """What the numbers are, such as `final value: mean ± 95 % t interval of 5 runs`."""
         from exptools.viewing.statistics import reductions
 
+        best = any(self.is_best(row, i) for row in self.rows for i in range(len(self.tags)))
+        bold = "; the best is bold" if best else ""
+        if self.what:
+            return f"{self.what}{f', {self.n} runs each' if self.n else ''}{bold}"
         which = f"± {self.band.words}" if self.is_symmetric else f"[{self.band.words}]"
         how = "mean" if self.band.kind == "none" else f"mean {which}"
         most = max((cell.n for row in self.rows for cell in row.cells), default=0)
@@ -147,8 +153,7 @@ class Results:
             how += f" of {self.n} runs"
         else:
             how += " of n runs"
-        best = any(self.is_best(row, i) for row in self.rows for i in range(len(self.tags)))
-        return f"{reductions.words(self.statistic)}: {how}{'; the best is bold' if best else ''}"
+        return f"{reductions.words(self.statistic)}: {how}{bold}"
 
 
 def results(
@@ -178,7 +183,7 @@ def results(
         every |= dict.fromkeys(reading.tags)
         for tag, curve in reading.curves.items():
             if len(curve):
-                values.setdefault(tag, {})[run.name] = _value(curve, statistic)
+                values.setdefault(tag, {})[run.name] = value(curve, statistic)
     wrong = compare.unmatched("tag", [glob for glob, _ in said if glob != "*"], every) if len(runs) else None
     if wrong is not None:
         raise ViewError(wrong)
@@ -190,16 +195,17 @@ def results(
     rows = tuple(Row(g, tuple(_cell(g, values[tag], interval) for tag in columns)) for g in groups)
     ways = {tag: _way(tag, said) for tag in columns}
     notes = (
-        *_notes_on_runs([run for run in runs if run.name in among], groups),
+        *notes_on_runs([run for run in runs if run.name in among], groups),
         *(note for tag in columns for note in _notes_on_tag(tag, values[tag], groups)),
     )
-    keys, heads, labels = _labelled(groups)
+    keys, heads, labels = labelled(groups)
     hints = tuple(_hints(ways)) if len(rows) > 1 else ()
     better_of = {tag: way for tag, (way, _) in ways.items()}
     return Results(heads, keys, labels, columns, rows, statistic, band, better_of, notes, hints)
 
 
-def _value(curve: Curve, name: str) -> float:
+def value(curve: Curve, name: str) -> float:
+    """One number of a curve; see statistics.reductions."""
     if name == FINAL:
         return curve.final
     from exptools.viewing.statistics.reductions import statistic
@@ -230,7 +236,7 @@ def _cell(group: Group, by_run: Mapping[str, float], interval: str) -> Cell:
 _Labelled: TypeAlias = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, ...], ...]]
 
 
-def _labelled(groups: Sequence[Group]) -> _Labelled:
+def labelled(groups: Sequence[Group]) -> _Labelled:
     """Keys, heads and labels: a column for each key of the settings, or, where those do not say it all, one
     with the groups' labels and no keys.
     """
@@ -283,7 +289,8 @@ def _hints(ways: Mapping[str, tuple[str | None, bool]]) -> Iterator[str]:
 # --- what the table cannot show --------------------------------------------------------------------------
 
 
-def _notes_on_runs(runs: Sequence[Run], groups: Sequence[Group]) -> Iterator[str]:
+def notes_on_runs(runs: Sequence[Run], groups: Sequence[Group], *, is_merged: bool = False) -> Iterator[str]:
+    """What of the runs of `groups` cannot be seen. is_merged: a seed comes again in each task."""
     sweeps = list(dict.fromkeys(group.sweep for group in groups if group.sweep))
     if sweeps:
         yield (
@@ -294,7 +301,7 @@ def _notes_on_runs(runs: Sequence[Run], groups: Sequence[Group]) -> Iterator[str
     if partial:
         names = compare.listed(partial)
         yield f"{len(partial)} of {len(runs)} runs not completed, counted as far as they go: {names}"
-    repeated = [group.told for group in groups if group.repeats]
+    repeated = [group.told for group in groups if group.repeats and not is_merged]
     if repeated:
         yield f"runs of the same seed are averaged like those of others: {compare.listed(repeated)}"
 

@@ -453,7 +453,7 @@ def test_csv_takes_every_name(hard: Path) -> None:
             "no run has a tag 'los'; did you mean 'loss'? The tags are: acc, loss",
         ),
         (["--ci", "t95"], "--ci is for --table FORMAT, which was not given"),
-        (["--stat", "max"], "--stat is for --table FORMAT, which was not given"),
+        (["--stat", "max"], "--stat is for --plot TAG, --spec FILE or --table FORMAT, which was not given"),
         (["--better", "max"], "--better is for --table FORMAT, which was not given"),
         (["--table", "md", "--plot", "acc"], "--plot and --table cannot be made at once; give one of them"),
         (["--table", "md", "--json"], "--json is for the table of runs, --keys and --diff, not for --table"),

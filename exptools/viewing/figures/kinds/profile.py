@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exptools.errors import ViewError
 from exptools.viewing import compare
 from exptools.viewing.figures import axis, data, layout, notes, words
 from exptools.viewing.figures.data import Data, Mark, Panel, Row
 from exptools.viewing.figures.kinds.bars import not_numbers
 from exptools.viewing.figures.series import Cell
 from exptools.viewing.figures.source import Scored, Source
+from exptools.viewing.normalizing import Ends, ends, normalized
 from exptools.viewing.statistics import bands, scores
 from exptools.viewing.statistics.order import Floats
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from exptools.viewing.figures.layout import Sheet
 
 _MOST_POINTS = 1000  # thresholds
-_BY_TASK = re.compile(r"(?:(.*)=)?([^:=]+):([^:=]+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,13 @@ def panels(source: Source) -> list[Panel]:
 
 def _panel(source: Source, cell: Cell) -> Panel:
     raw = data.marked(source, cell, source.scores)
-    ends = {tag: _ends(source, [m for m in raw if m.tag == tag]) for tag in cell.tags}
-    normalized = [{s.run: _normalized(source, s, ends[m.tag]) for s in m.found} for m in raw]
-    finite = [v for by_run in normalized for v in by_run.values() if np.isfinite(v)] or [0.0, 1.0]
+    scale = {tag: _ends(source, [m for m in raw if m.tag == tag]) for tag in cell.tags}
+    scaled = [{s.run: normalized(s.value, _task(source, s.run), scale[m.tag]) for s in m.found} for m in raw]
+    finite = [v for by_run in scaled for v in by_run.values() if np.isfinite(v)] or [0.0, 1.0]
     thresholds = _thresholds(np.array(finite), source.spec.points)
     marks = tuple(
         replace(mark, found=_profile(source, mark.found, by_run, thresholds))
-        for mark, by_run in zip(raw, normalized, strict=True)
+        for mark, by_run in zip(raw, scaled, strict=True)
     )
     more = {tag: _notes(source, tag, [m for m in marks if m.tag == tag]) for tag in cell.tags}
     return Panel(cell, marks, notes.notes(source, cell, marks, more))
@@ -84,53 +82,12 @@ def _profile(
     return Profile(thresholds, estimate, found, by_task)
 
 
-def _ends(source: Source, marks: Sequence[Mark]) -> dict[str, tuple[float, float]]:
-    """Per task what becomes 0 and what 1; nothing if the scores are taken as they are."""
+def _ends(source: Source, marks: Sequence[Mark]) -> Ends:
     by_task: dict[str, list[float]] = {}
     for mark in marks:
         for score in mark.found:
             by_task.setdefault(_task(source, score.run), []).append(score.value)
-    asked: dict[str | None, tuple[float, float]] = {}
-    for text in source.spec.normalize:
-        if text == "minmax":
-            asked |= {
-                task: (float(np.nanmin(v)), float(np.nanmax(v))) for task, v in by_task.items() if _any(v)
-            }
-        else:
-            task, ends = _given(text)
-            if task is not None and task not in by_task:
-                known = compare.listed(sorted(by_task))
-                raise ViewError(f"normalize {text!r}: there is no task {task!r}; the tasks are: {known}")
-            asked[task] = ends
-    if not asked:
-        return {}
-    lost = [task for task in by_task if task not in asked and None not in asked]
-    if lost:
-        raise ViewError(f"normalize says nothing of the task {lost[0]!r}; give {lost[0]}=LOW:HIGH, or minmax")
-    return {task: asked.get(task, asked.get(None, (0.0, 1.0))) for task in by_task}
-
-
-def _any(values: Sequence[float]) -> bool:
-    return bool(np.isfinite(values).any())
-
-
-def _given(text: str) -> tuple[str | None, tuple[float, float]]:
-    match = _BY_TASK.fullmatch(text)
-    if match is not None:
-        task, low, high = match.groups()
-        try:
-            if float(low) != float(high):
-                return task, (float(low), float(high))
-        except ValueError:
-            pass
-    raise ViewError(f"normalize cannot be {text!r}; give minmax, LOW:HIGH or TASK=LOW:HIGH with two numbers")
-
-
-def _normalized(source: Source, score: Scored, ends: dict[str, tuple[float, float]]) -> float:
-    if not ends:
-        return score.value
-    low, high = ends.get(_task(source, score.run), (0.0, 1.0))
-    return (score.value - low) / (high - low) if high != low else score.value - low
+    return ends(by_task, source.spec.normalize)
 
 
 def _notes(source: Source, tag: str, marks: Sequence[Mark]) -> list[str]:
