@@ -264,6 +264,14 @@ def test_no_style_needs_latex_and_all_texts_can_be_read(style: str) -> None:
     assert all(7 <= rc[name] <= 9 for name in rc if name.endswith(("size", "fontsize")) and ".m" not in name)
 
 
+def test_the_newest_is_the_one_of_the_latest_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    widths = {"venue2021": 5.0, "venue2024": 6.0, "venue2023": 7.0, "venues2025": 8.0}
+    bundles = {name: (lambda width=width: {"figure.figsize": (width, 3.0)}) for name, width in widths.items()}
+    monkeypatch.setattr(styles, "_bundles", lambda: bundles)
+
+    assert styles.find("venue").text == 6.0
+
+
 def test_a_venue_without_a_year_is_its_newest() -> None:
     assert styles.find("neurips") == styles.find("neurips2024")
     assert styles.find("icml") == styles.find("icml2024")

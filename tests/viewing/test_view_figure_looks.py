@@ -223,6 +223,18 @@ def test_panels_are_laid_out_by_the_width(
     assert axes[0].get_subplotspec().get_gridspec().get_geometry() == grid
 
 
+def test_a_legend_takes_nothing_from_the_axes(tmp_path: Path) -> None:
+    for i in range(20):
+        write_run(tmp_path / str(i), {tag: [1.0, 0.5] for tag in "abcd"}, config={"key": i})
+
+    heights = [
+        axes[0].get_position().height * figure.get_figheight()
+        for figure, axes in (plotted(tmp_path, "*", legend=legend) for legend in ("none", "below"))
+    ]
+
+    assert heights[0] == pytest.approx(heights[1], abs=0.01)
+
+
 def test_height_and_title_and_no_legend(tmp_path: Path) -> None:
     for i in range(2):
         write_run(tmp_path / str(i), {"a": [1.0, 0.5]}, config={"key": i})
