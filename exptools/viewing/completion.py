@@ -40,6 +40,7 @@ _STATES = (
     "unknown",
 )
 _BANDS = ("t95", "bootstrap95", "sd", "se", "minmax", "p25-75", "none")
+_STYLES = ("aaai", "acl", "aistats", "cvpr", "iclr", "icml", "ieee", "jmlr", "neurips", "tmlr", "uai")
 _STATISTICS = ("final", "max", "min", "mean", "tail", "auc", "auc_normalized")
 _FIXED = ("run", "state", "duration", "error")
 _NAME = re.compile(r"(.*?)(==|!=|<=|>=|=|<|>|~)(.*)", re.DOTALL)
@@ -131,16 +132,45 @@ def candidates(words: Sequence[str], word: str) -> Iterable[str]:
         "better": lambda: [f"{tag}={way}" for tag in _Seen(paths).tags() for way in ("max", "min")],
         "diff": lambda: _Seen(paths).runs(),
         "state": lambda: [f"{word[: word.rfind(',') + 1]}{state}" for state in _STATES],
-        "stat": lambda: _STATISTICS,
         "ci": lambda: _BANDS,
         "table": lambda: parsing.TABLES,
         "completion": lambda: parsing.SHELLS,
+        **{f"figure_{name}": make for name, make in _of_figures(paths, word).items()},
     }
     if option is not None:
         return makers[option]() if option in makers else ()
     if word.startswith("-"):
         return [name for action in parser._actions for name in action.option_strings if len(name) > 2]
     return ()
+
+
+def _of_figures(paths: list[str], word: str) -> dict[str, Callable[[], Iterable[str]]]:
+    """What the options of a figure can be, by the fields of its Spec."""
+    from exptools.viewing.figures.spec import KINDS, SCALES
+
+    def keys(*more: str) -> Iterable[str]:
+        return [f"{word[: word.rfind(',') + 1]}{key}" for key in (*more, *_Seen(paths).config_keys())]
+
+    return {
+        "kind": lambda: KINDS,
+        "x": lambda: ["step", "wall_time", "relative", *_Seen(paths).tags()],
+        "over": keys,
+        "by": lambda: keys("tag"),
+        "split": lambda: keys("tag"),
+        "task": keys,
+        "best_of": lambda: _Seen(paths).tags(),
+        "best_by": lambda: ("max", "min"),
+        "running": lambda: ("max", "min"),
+        "center": lambda: ("mean", "median", "iqm"),
+        "band": lambda: _BANDS,
+        "stat": lambda: _STATISTICS,
+        "normalize": lambda: ("minmax",),
+        "xscale": lambda: SCALES,
+        "yscale": lambda: SCALES,
+        "style": lambda: _STYLES,
+        "width": lambda: ("column", "text"),
+        "legend": lambda: ("below", "none"),
+    }
 
 
 def _at_end(parser: argparse.ArgumentParser, words: Sequence[str]) -> tuple[str | None, list[str]]:
