@@ -114,13 +114,15 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
     return Found(tuple(_named(roots, _without_settings(walk.homes))), tuple(walk.problems))
 
 
-def natural(text: str) -> list[list[tuple[int, int, str]]]:
+def natural(text: str) -> list[list[tuple[int, int, str, str]]]:
     """A sort key under which 2 comes before 10, path component by path component."""
     return [[_token(t) for t in re.split(r"(\d+)", part) if t] for part in text.split("/")]
 
 
-def _token(text: str) -> tuple[int, int, str]:
-    return (0, int(text), text) if text.isdecimal() else (1, 0, text)
+def _token(text: str) -> tuple[int, int, str, str]:
+    """Digits by how many they are and which: there may be more than Python takes for a number."""
+    digits = text.lstrip("0")
+    return (0, len(digits), digits, text) if text.isdecimal() else (1, 0, text, text)
 
 
 def _existing(path: Path) -> Path:
