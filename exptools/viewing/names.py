@@ -123,6 +123,7 @@ def _candidates(
     yield [c for c in of if c.kind not in (Kind.KEY, Kind.TAG) and c.name == _FIXED.get(name, name)]
     if not keys_first:
         yield [c for c in columns if c.name == text.strip()]
+    yield [c for c in keys if c.source == asked.quoted]
     yield [c for c in keys if c.source in spelled]
     short = [c for c in keys if spelled & {*compare.shorter(c.source)}]
     if keys_first:

@@ -134,6 +134,16 @@ def test_keys_and_tags_that_hold_operators_are_quoted(tmp_path: Path) -> None:
     assert names(runs.select('"f(x)"<0')) == "1"
 
 
+def test_a_key_that_holds_a_dot_is_told_from_the_same_path_by_its_quotes(tmp_path: Path) -> None:
+    for i in (0, 1):
+        write_run(tmp_path / str(i), {}, config={"b.c": i, "b": {"c": 1 - i}})
+    runs = load(tmp_path)
+
+    assert names(runs.select('"b.c"=1')) == "1"
+    assert names(runs.select("b.c=1")) == "0"
+    assert [column.name for column in runs.summary(columns='"b.c"').columns] == ["run", '"b.c"']
+
+
 def test_a_key_goes_before_a_scalar_and_a_note_says_so(tree: Path) -> None:
     runs = load(tree).select("lr=0.1")
 
