@@ -85,15 +85,20 @@ def _run(options: argparse.Namespace) -> int:
     if options.watch is not None:
         return _watch(options)
     runs = _load(options)
+    is_told = True
     try:
         runs = _chosen(runs, options)
         for make in _makers(options):
             make(runs, options)
+    except KeyboardInterrupt:
+        is_told = False
+        raise
     finally:
-        for note in runs.notes:
-            _note(note)
-        _note_superseded(runs.superseded)
-        _report(runs.problems)
+        if is_told:
+            for note in runs.notes:
+                _note(note)
+            _note_superseded(runs.superseded)
+            _report(runs.problems)
     return 1 if runs.problems else 0
 
 

@@ -58,7 +58,8 @@ def split(text: str) -> list[str]:
     """`text` at its commas, those inside quotes and brackets left alone."""
     items, depth, start, at = [], 0, 0, 0
     while at < len(text):
-        quoted = _QUOTED.match(text, at) if not text[start:at].strip(" [") else None
+        begins = text[start:at].rstrip(" ")[-1:] in ("", "[", ",")  # a quote inside a word is an apostrophe
+        quoted = _QUOTED.match(text, at) if begins else None
         if quoted:
             at = quoted.end()
             continue

@@ -78,6 +78,7 @@ def test_what_is_not_closed_is_refused(text: str, error: str) -> None:
         ("[1,2],[3]", ["[1,2]", "[3]"]),
         ("it's,b", ["it's", "b"]),
         ("['a]',b],c", ["['a]',b]", "c"]),
+        ("[null, '['],null", ["[null, '[']", "null"]),
         ("a,", ["a", ""]),
     ],
 )
