@@ -59,6 +59,8 @@ def test_no_config_is_unknown_and_an_empty_one_is_empty(tmp_path: Path) -> None:
     [
         ("a: [1\n", "not YAML, perhaps half written (while parsing"),
         ("a: ${\n", "not YAML, perhaps half written ("),
+        ("a: &x {b: *x}\n", "not YAML, perhaps half written ("),
+        (f"a: {'[' * 3000}\n", "not YAML, perhaps half written ("),
         ("- 1\n", "not a config (a list, not a mapping)"),
     ],
 )

@@ -27,7 +27,7 @@ def _parsed(text: str) -> Any:
 
     try:
         found = OmegaConf.create(text)
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, RecursionError) as error:  # it may hold itself
         raise configs.not_yaml(error) from error
     return _plain(found) if isinstance(found, DictConfig) else OmegaConf.to_container(found)
 
