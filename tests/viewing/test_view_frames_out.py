@@ -148,6 +148,21 @@ def test_runs_whose_names_would_be_one_file_have_two(tmp_path: Path) -> None:
     assert [f.name for f in files] == ["a_b~0.csv", "a_b~1.csv", "c_d.csv"]
 
 
+def test_runs_whose_names_are_too_long_for_a_file_have_shorter_ones(tmp_path: Path) -> None:
+    for name in ("é" * 100 + "/lr=1", "é" * 100 + "/lr=2", "x" * 250 + "/" + "y" * 250 + "/" + "z" * 80):
+        logged(tmp_path / "runs" / name, ["x"], [(0, 1.0, [2.0])])
+    for i in (1, 2):
+        logged(tmp_path / "runs" / ("m" * 120) / (str(i) * 200) / ("n" * 120), ["x"], [(0, 1.0, [2.0])])
+
+    files = load(tmp_path / "runs").to_csvs(tmp_path / "out")
+
+    ends = "m" * 100 + "__" + "n" * 100
+    assert [f.name for f in files] == [
+        *(f"{ends}~0.csv", f"{ends}~1.csv", "x" * 100 + "__" + "y" * 19 + "_" + "z" * 80 + ".csv"),
+        *("é" * 50 + "__" + "é" * 47 + "_lr=1.csv", "é" * 50 + "__" + "é" * 47 + "_lr=2.csv"),
+    ]
+
+
 def test_a_tag_called_like_a_column_is_told_from_it(tmp_path: Path) -> None:
     logged(tmp_path / "runs" / "0", ["step", "lr", "wall_time"], [(1, 2.0, [3.0, 4.0, 5.0])], lr=1)
     logged(tmp_path / "runs" / "1", ["step"], [(1, 2.0, [3.0])], lr=2)

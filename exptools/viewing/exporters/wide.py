@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exptools.viewing.curves import Curve
 
 _FIRST = ("step", "wall_time")
+_END = 100  # bytes of a name of a file that are kept of either end, if it is longer than both
 
 
 def write(stream: BinaryIO, runs: Runs, tags: Sequence[str] | None = None) -> None:
@@ -73,9 +74,17 @@ def _names(tags: Sequence[str], others: Sequence[str] = ()) -> list[str]:
 
 def _files(directory: Path, runs: Runs) -> Mapping[str, Path]:
     """A file for each run: its name, with what the name of a file cannot have replaced; all different."""
-    plain = [re.sub(r"[^\w.=,+-]+", "_", run.name).strip("_.") or "run" for run in runs]
+    plain = [_short(re.sub(r"[^\w.=,+-]+", "_", run.name).strip("_.")) or "run" for run in runs]
     names = [f"{name}~{i}" if plain.count(name) > 1 else name for i, name in enumerate(plain)]
     return {run.name: directory / f"{name}.csv" for run, name in zip(runs, names, strict=True)}
+
+
+def _short(name: str) -> str:
+    """`name`, or its two ends: file systems take 255 bytes, and more is added to it."""
+    held = name.encode()
+    if len(held) <= 2 * _END:
+        return name
+    return f"{held[:_END].decode(errors='ignore')}__{held[-_END:].decode(errors='ignore')}"
 
 
 def table(curves: Mapping[str, Curve], columns: Sequence[str]) -> pl.DataFrame:
