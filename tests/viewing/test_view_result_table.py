@@ -286,6 +286,7 @@ HARD = [
     "two\nlines",
     '"é±ü"',
     "x,y",
+    "__init__",
 ]
 
 
@@ -342,7 +343,7 @@ def test_markdown_takes_every_name(hard: Path) -> None:
 
     assert {len(re.split(r"(?<!\\)\|", line)) for line in lines[: 2 + len(HARD)]} == {4}
     first = {re.split(r"(?<!\\) \| ", line)[0].removeprefix("| ") for line in lines[2 : 2 + len(HARD)]}
-    assert {r"a\|b\`c", r"\<b>&amp;\</b>", r"\[1\]", r"\*", "a_b", r"two\\nlines"} <= first
+    assert {r"a\|b\`c", r"\<b>\&amp;\</b>", r"\_\_init\_\_", r"\[1\]", r"\*", "a_b", r"two\\nlines"} <= first
 
 
 TAGS = {"html", "head", "meta", "title", "body", "table", "thead", "tbody", "tr", "th", "td", "p"}
