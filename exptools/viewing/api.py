@@ -122,17 +122,22 @@ def load(
     keep_superseded: whether frames are kept that a resumed run measured again at the same step; see
     scalars.read. progress: whether a bar is shown on stderr of what takes more than two seconds, if that is a
     terminal. memo: a dict that is given again when the same runs are loaded later: for the table only files
-    that have changed are read then.
+    that have changed are read then. The runs stay where they are when the working directory is changed.
 
     Raises:
         ViewError: a path does not exist or is not a directory, or there is no run at all.
     """
-    with bars.shown("looking for runs", None, wanted=progress):
-        found = runs.find(paths)
-    loaded = [_load(place) for place in bars.over(found.places, "reading configs", wanted=progress)]
+    anchored = [Path(path).absolute() if os.fspath(path) else path for path in paths]
     given = tuple(str(path) for path in paths)
-    settings = Settings(cache, keep_superseded, progress, memo, given)
-    return Runs(loaded, found.problems, settings)
+    return loaded(anchored, Settings(cache, keep_superseded, progress, memo, given))
+
+
+def loaded(paths: Sequence[str | os.PathLike[str]], settings: Settings) -> Runs:
+    """The runs at and below `paths`, as load gives them, their files called by `paths` as they are."""
+    with bars.shown("looking for runs", None, wanted=settings.progress):
+        found = runs.find(paths)
+    each = [_load(place) for place in bars.over(found.places, "reading configs", wanted=settings.progress)]
+    return Runs(each, found.problems, settings)
 
 
 @dataclass

@@ -117,19 +117,20 @@ def _makers(options: argparse.Namespace) -> list[Callable[[Runs, argparse.Namesp
 
 
 def _load(options: argparse.Namespace, **more: Any) -> Runs:
-    from exptools.viewing.api import load
+    from exptools.viewing.api import Settings, loaded
 
     # Without a PATH the two runs of --diff are directories, and a --spec says where its runs are.
     paths = options.paths or options.diff or (options.spec and _spec(options).paths) or ()
     # Frames on the terminal would be torn by a bar.
     is_free = options.csv != STDOUT or sys.stdout is None or not sys.stdout.isatty()
-    return load(
-        *paths,
-        cache=options.cache,
-        keep_superseded=options.keep_superseded,
+    settings = Settings(
+        options.cache,
+        options.keep_superseded,
         progress=is_free and not more,
+        paths=tuple(paths),
         **more,
     )
+    return loaded(paths, settings)
 
 
 def _chosen(runs: Runs, options: argparse.Namespace) -> Runs:

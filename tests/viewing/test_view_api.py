@@ -115,6 +115,17 @@ def test_scalars_are_every_frame(tree: Path) -> None:
     pd.testing.assert_frame_equal(frames, pd.DataFrame(expected))
 
 
+def test_runs_are_read_where_they_were_found(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tree.parent / "elsewhere" / "multirun" / "0", {"loss": [9.0]})
+    monkeypatch.chdir(tree.parent)
+    expected = load("multirun").scalars()
+    runs = load("multirun")
+    monkeypatch.chdir("elsewhere")  # as hydra.job.chdir and a notebook's %cd do
+
+    pd.testing.assert_frame_equal(runs.scalars(), expected)
+    assert runs["0"].path == tree / "0"
+
+
 def test_no_scalars_are_an_empty_frame_of_the_same_columns(tmp_path: Path) -> None:
     write_run(tmp_path / "0")
 

@@ -12,7 +12,7 @@ from view_files import hydra_run, write_run
 
 from exptools import rundir
 from exptools.errors import ViewError
-from exptools.viewing.api import load
+from exptools.viewing.api import Settings, load, loaded
 from exptools.viewing.readers import registry
 from exptools.viewing.runs import find, natural
 
@@ -208,10 +208,10 @@ def test_what_may_not_be_looked_into_is_named_and_ends_nothing(
     os.chmod(tree.parent, 0o000)
     try:
         with without_the_rights_of_root():
-            runs = load(".", cache=False)
+            runs = loaded(["."], Settings(cache=False))  # as the command line does
             finals = {run.name: found.values for run, found in runs.finals()}
             with pytest.raises(ViewError) as caught:
-                load("1/x")
+                loaded(["1/x"], Settings())
     finally:
         os.chmod(tree.parent, 0o755)
         os.chmod("1", 0o755)
