@@ -218,4 +218,10 @@ def _run_lines(shown: Data) -> Iterator[str]:
     for run in shown.source.runs:
         used = shown.used.get(run.name)
         where = f"no: {shown.why_not[run.name]}" if used is None else f"yes: {'; '.join(used)}"
-        yield f"{run.name}\t{run.state or '-'}\t{run.path}\t{where}"
+        yield f"{run.name}\t{run.state or '-'}\t{_from_here(run.path)}\t{where}"
+
+
+def _from_here(path: Path) -> Path:
+    """`path` below the working directory, if it is there: what lies beside a figure may be moved with it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
