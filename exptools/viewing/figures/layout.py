@@ -112,6 +112,13 @@ def grid(ax: Axes, which: Any = "both") -> None:
     ax.set_axisbelow(True)
 
 
+def add_legend_of_lines(sheet: Sheet, shown: Data, title: str) -> None:
+    """A legend whose handles are lines as they are drawn."""
+    from matplotlib.lines import Line2D
+
+    add_legend(sheet, shown, lambda label: Line2D([], [], linewidth=1.2, **sheet.looks[label]), title)
+
+
 def add_legend(
     sheet: Sheet,
     shown: Data,

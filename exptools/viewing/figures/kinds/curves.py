@@ -158,8 +158,6 @@ def rows(mark: Mark, source: Source) -> Iterator[Row]:
 
 def draw(sheet: Sheet, shown: Data) -> None:
     """Draw all panels."""
-    from matplotlib.lines import Line2D
-
     ends = [mark.found.aggregate.x[-1] for panel in shown.panels for mark in panel.marks]
     scale = axis.x_scale(shown.spec, max(ends, default=0.0))
     for i, (panel, ax) in enumerate(zip(shown.panels, sheet.axes, strict=True)):
@@ -170,12 +168,7 @@ def draw(sheet: Sheet, shown: Data) -> None:
         layout.name_y(sheet, shown, i, data.tag_names(shown.spec, panel.cell.tags))
         layout.name_panel(sheet, shown, i, said(panel, shown.source))
         layout.grid(ax)
-    layout.add_legend(
-        sheet,
-        shown,
-        lambda label: Line2D([], [], linewidth=1.2, **sheet.looks[label]),
-        words.legend_title(shown),
-    )
+    layout.add_legend_of_lines(sheet, shown, words.legend_title(shown))
 
 
 def _draw_line(ax: Axes, line: Line, look: Look, alpha: float, shown: Data, scale: axis.XScale) -> None:

@@ -142,8 +142,6 @@ def rows(mark: Mark, source: Source) -> Iterator[Row]:
 
 def draw(sheet: Sheet, shown: Data) -> None:
     """Draw all panels."""
-    from matplotlib.lines import Line2D
-
     spec = shown.spec
     for i, (panel, ax) in enumerate(zip(shown.panels, sheet.axes, strict=True)):
         for mark in data.in_order(panel.marks, shown):
@@ -157,9 +155,4 @@ def draw(sheet: Sheet, shown: Data) -> None:
         layout.name_y(sheet, shown, i, "share of runs above")
         layout.name_panel(sheet, shown, i, said(panel, shown.source))
         layout.grid(ax)
-    layout.add_legend(
-        sheet,
-        shown,
-        lambda label: Line2D([], [], linewidth=1.2, **sheet.looks[label]),
-        words.legend_title(shown),
-    )
+    layout.add_legend_of_lines(sheet, shown, words.legend_title(shown))
