@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,7 +96,7 @@ class Results:
         """What stands above the columns of scalars."""
         return tuple(t if self.statistic == FINAL else f"{self.statistic}({t})" for t in self.tags)
 
-    @property
+    @functools.cached_property
     def n(self) -> int | None:
         """The number of runs behind every cell, if it is one number and no run lacks a scalar."""
         cells = [cell for row in self.rows for cell in row.cells if cell.n or not self.what]
@@ -109,11 +110,18 @@ class Results:
 
     def is_best(self, row: Row, i: int) -> bool:
         """Whether in column `i` no other row is better. Nobody is best alone, or where it is nan."""
-        way = self.better[self.tags[i]]
-        means = [r.cells[i].mean for r in self.rows if r.cells[i].mean == r.cells[i].mean]
-        if way is None or len(self.rows) < 2 or not means:
-            return False
-        return row.cells[i].mean == (max(means) if way == "max" else min(means))
+        return row.cells[i].mean == self._best[i]
+
+    @functools.cached_property
+    def _best(self) -> list[float | None]:
+        """The best mean of each column; None where nobody is best."""
+        best: list[float | None] = []
+        for i, tag in enumerate(self.tags):
+            means = [row.cells[i].mean for row in self.rows if row.cells[i].mean == row.cells[i].mean]
+            ways = {"max": max, "min": min} if len(self.rows) > 1 and means else {}
+            way = ways.get(self.better[tag] or "")
+            best.append(None if way is None else way(means))
+        return best
 
     def text(self, format_: str) -> str:
         """The table as "md", "latex", "html" or "csv"; see exporters.result_table."""

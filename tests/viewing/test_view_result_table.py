@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html.parser
 import io
 import math
@@ -231,6 +232,25 @@ def test_what_is_better_is_never_guessed_in_silence(tmp_path: Path, capsys: Any)
         "| 2 | **0** | **1** | **1** | 1 |",
     ]
     assert shown.err == ""
+
+
+@pytest.mark.parametrize("format_", ["md", "latex", "html"])
+def test_a_large_table_is_looked_through_a_few_times_and_not_for_each_cell(
+    tmp_path: Path, format_: str
+) -> None:
+    for i in range(30):
+        write_run(tmp_path / str(i), {f"loss{j}": [i / 7] for j in range(10)}, config={"lr": i})
+    looks = []
+
+    class Rows(tuple[Any, ...]):
+        def __iter__(self) -> Any:
+            looks.append(self)
+            return super().__iter__()
+
+    found = load(tmp_path).results()
+    dataclasses.replace(found, rows=Rows(found.rows)).text(format_)
+
+    assert len(looks) < 30
 
 
 def test_what_is_better_may_be_said_of_scalars_that_are_not_shown(tree: Path) -> None:
