@@ -68,12 +68,12 @@ def _elsewhere(function: Callable[[T], R]) -> Iterator[Callable[[T], R]]:
     is_over = threading.Event()
 
     def ask(item: T) -> R:
-        if not hasattr(of_thread, "worker"):
-            of_thread.worker = _Worker(function)
-            started.append(of_thread.worker)
         try:
+            if not hasattr(of_thread, "worker"):
+                of_thread.worker = _Worker(function)
+                started.append(of_thread.worker)
             answer: R = of_thread.worker.ask(item)
-        except (EOFError, OSError, pickle.UnpicklingError):  # it was killed, for its memory perhaps
+        except (EOFError, OSError, pickle.UnpicklingError):  # it was killed, or there may be no more of them
             if is_over.is_set():
                 raise
             return function(item)

@@ -96,6 +96,15 @@ def _dies_elsewhere(pid: int):  # type: ignore[no-untyped-def]
     return run
 
 
+def test_where_no_process_can_be_started_all_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*args: object, **options: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refusing)
+
+    assert list(parallel.mapped(abs, range(6), in_processes=True)) == list(range(6))
+
+
 def test_what_is_printed_there_is_no_answer(capfd: pytest.CaptureFixture[str]) -> None:
     def loud(n: int) -> int:
         print("loud")
