@@ -85,21 +85,23 @@ def _run(options: argparse.Namespace) -> int:
     if options.watch is not None:
         return _watch(options)
     runs = _load(options)
-    is_told = True
     try:
         runs = _chosen(runs, options)
         for make in _makers(options):
             make(runs, options)
-    except KeyboardInterrupt:
-        is_told = False
+    except Exception:  # but not Ctrl-C, which ends it without a word
+        _tell(runs)
         raise
-    finally:
-        if is_told:
-            for note in runs.notes:
-                _note(note)
-            _note_superseded(runs.superseded)
-            _report(runs.problems)
+    _tell(runs)
     return 1 if runs.problems else 0
+
+
+def _tell(runs: Runs) -> None:
+    """What was met on the way."""
+    for note in runs.notes:
+        _note(note)
+    _note_superseded(runs.superseded)
+    _report(runs.problems)
 
 
 def _makers(options: argparse.Namespace) -> list[Callable[[Runs, argparse.Namespace], None]]:

@@ -587,6 +587,17 @@ def test_problems_are_named_even_when_the_question_was_wrong(tree: Path, view) -
     assert [line.split(": ")[1] for line in err.splitlines()] == [f"{tree}/0/status.json", "error"]
 
 
+def test_control_c_tells_nothing_of_what_was_met(tree: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "0" / rundir.PROGRESS).write_text("step,wall_time,loss\nbad\n")
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(table, "tab_separated", pressed)
+
+    assert view(tree) == (130, "", "")
+
+
 def test_control_c_ends_it_without_a_word(tree: Path, view, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(options: object) -> int:
         raise KeyboardInterrupt
