@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from exptools.errors import ExptoolsError, ViewError
 from exptools.viewing import options as parsing
@@ -42,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a tag may hold what the terminal cannot show
     try:
-        return _run(parsing.parse(given))
+        with _terminated_in_order():
+            return _run(parsing.parse(given))
     except ExptoolsError as error:
         _note(f"error: {error}")
         return 1 if isinstance(error, OutputError) else 2
@@ -51,6 +54,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+@contextlib.contextmanager
+def _terminated_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP inside end this process as ever, but what is half written is taken away before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> NoReturn:
+        raise _Terminated(number)
+
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    except _Terminated as asked:
+        signal.signal(asked.args[0], signal.SIG_DFL)
+        signal.raise_signal(asked.args[0])
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+class _Terminated(BaseException):
+    """A signal asks this process to end."""
 
 
 @contextlib.contextmanager

@@ -316,3 +316,12 @@ def test_a_directory_that_cannot_be_made_is_one_line(
 
     error = "exptools-view: error: cannot write file/each: Not a directory; give another file\n"
     assert capsys.readouterr().err == error
+
+
+def test_a_file_that_is_replaced_keeps_who_may_read_it(tree: Path) -> None:
+    out = tree.parent / "private.csv"
+    out.touch(mode=0o600)
+
+    load(tree).to_csv(out)
+
+    assert (out.stat().st_mode & 0o777, out.stat().st_size > 0) == (0o600, True)

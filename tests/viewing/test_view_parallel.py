@@ -128,6 +128,24 @@ def many(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "tree"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("option", ["--csv", "--parquet"])
+def test_what_is_terminated_leaves_nothing_half_written(many: Path, option: str, number: int) -> None:
+    out = many.parent / "out"
+    out.mkdir()
+    command = [sys.executable, "-m", "exptools.viewing.cli", many, option, out / "frames", "--no-cache"]
+    process = subprocess.Popen([*command, "--keep-superseded"], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not any(path.stat().st_size for path in out.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [path.name.startswith(".") for path in out.iterdir()] == [True]
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+
+    assert (process.returncode, err) == (-number, b"")
+    assert list(out.iterdir()) == []
+
+
 def test_ctrl_c_ends_all_of_it_at_once_without_a_word(many: Path) -> None:
     code = (
         "import sys\nfrom exptools.viewing import cli, parallel\nparallel.cores = lambda: 3\n"

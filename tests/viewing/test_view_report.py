@@ -182,6 +182,23 @@ def test_of_too_many_runs_only_the_means_are_shown(tmp_path: Path, monkeypatch: 
     assert [mean["n"] for mean in curves["tags"][0]["means"]] == [2, 2]
 
 
+def test_of_too_many_scalars_the_first_are_shown_and_the_others_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "runs" / "0", {tag: [1.0, 2.0] for tag in ("a10", "a[b]", "a2", "a*")})
+    monkeypatch.setattr(data, "MOST_MEANS", 3)
+
+    load(tmp_path / "runs").to_html(tmp_path / "x.html")
+
+    found = said(tmp_path / "x.html")
+    assert [tag["tag"] for tag in found["curves"]["tags"]] == ["a2", "a10", "a*"]
+    assert (found["curves"]["frames"], found["curves"]["left_out"]) == (6, 1)
+    assert found["notes"] == [
+        "1 of 4 scalars have no curves on this page, for it would be too large; choose with --tags"
+    ]
+    assert len(found["table"]["columns"]) == 3 + 4
+
+
 def test_what_is_not_finite_is_data_that_a_browser_reads(tmp_path: Path) -> None:
     write_run(tmp_path / "runs" / "0", {"a": [NAN, float("inf"), 1.0], "b": [NAN] * 3})
 

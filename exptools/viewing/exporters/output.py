@@ -35,6 +35,8 @@ def writable(path: Path) -> Path:
         raise ViewError(f"cannot write {path}: there is no directory {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK) and not path.exists():
         raise ViewError(f"cannot write {path}: no permission in {path.parent}; give another file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ViewError(f"cannot write {path}: it is read-only; give another file")
     return path
 
 
@@ -67,6 +69,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with _explained(path):
             with open(temporary, "xb") as stream:
+                with contextlib.suppress(OSError):  # what only its owner may read stays so
+                    os.fchmod(stream.fileno(), stat.S_IMODE(target.stat().st_mode))
                 yield stream
             os.replace(temporary, target)
     finally:

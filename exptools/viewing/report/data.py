@@ -7,6 +7,7 @@ no peak is lost. Means are of every k-th frame where a run has very many. The pa
 from __future__ import annotations
 
 import base64
+import glob
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ MOST_POINTS = 200_000  # of single runs, in the whole page: some 6 MB
 MOST_PER_CURVE, LEAST_PER_CURVE = 1_000, 50
 MOST_SAMPLES, SAMPLES_PER_CURVE = 4_000_000, (100, 3_000)  # frames that means are of, in memory
 GRID = 300  # points of a mean
+MOST_MEANS = 2_000  # of a setting each: some 40 MB; of more scalars only the first are on the page
 CENTER, BAND = "mean", "sd"
 
 
@@ -84,21 +86,27 @@ def _groups(groups: Sequence[Group], runs: Runs) -> list[dict[str, Any]]:
 
 def _curves(runs: Runs, tags: Sequence[str] | None, groups: Sequence[Group]) -> dict[str, Any]:
     """Per tag its single runs and the means of groups; how they were made of how many frames."""
-    n_curves = max(1, sum(len(finals.values) for _, finals in runs.finals(tags)))
+    held = [finals.values.keys() for _, finals in runs.finals(tags)]
+    every = sorted({tag for of_run in held for tag in of_run}, key=natural)
+    shown = set(every[: max(1, MOST_MEANS // max(1, len(groups)))])
+    n_curves = max(1, sum(len(shown & of_run) for of_run in held))
     most = min(MOST_PER_CURVE, MOST_POINTS // n_curves)
     samples = max(SAMPLES_PER_CURVE[0], min(SAMPLES_PER_CURVE[1], MOST_SAMPLES // n_curves))
     singles: dict[str, dict[int, dict[str, str]]] = {}
     sampled: dict[str, dict[str, Curve]] = {}
     n_frames = longest = 0
-    for i, (run, reading) in enumerate(runs.readings(tags)):
+    # Names that say nothing of themselves: a tag may hold a glob's characters.
+    chosen = tags if len(shown) == len(every) else [glob.escape(tag) for tag in shown]
+    for i, (run, reading) in enumerate(runs.readings(chosen)):
         for tag, curve in reading.curves.items():
-            if len(curve):
+            if tag in shown and len(curve):
                 n_frames += len(curve)
                 longest = max(longest, len(curve))
                 sampled.setdefault(tag, {})[run.name] = every_kth(curve, samples)
                 if most >= LEAST_PER_CURVE:
                     singles.setdefault(tag, {})[i] = _packed(extremes(curve, most))
     return {
+        "left_out": len(every) - len(shown),
         "frames": n_frames,
         "longest": longest,
         "most": most if most >= LEAST_PER_CURVE else 0,

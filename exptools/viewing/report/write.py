@@ -6,9 +6,9 @@ import html
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from exptools.errors import ViewError
 from exptools.viewing.report import data
@@ -27,7 +27,8 @@ def write(stream: BinaryIO, runs: Runs, tags: Sequence[str] | None = None, title
     """
     said = data.of(runs, tags, _command())
     said["title"] = title or _title(runs)
-    said["notes"] = list(dict.fromkeys([*runs.notes, *_superseded(runs), *map(str, runs.problems)]))
+    notes = [*runs.notes, *_left_out(said["curves"]), *_superseded(runs), *map(str, runs.problems)]
+    said["notes"] = list(dict.fromkeys(notes))
     # A "<" could end the script in which the data stands.
     inert = json.dumps(_without_nan(said), allow_nan=False).replace("<", "\\u003c")
     parts = {
@@ -74,6 +75,13 @@ def _command() -> str:
     """What was typed, if this is the command line."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     return shlex.join(words) if words[0] == "exptools-view" else ""
+
+
+def _left_out(curves: Mapping[str, Any]) -> list[str]:
+    n, of = curves["left_out"], curves["left_out"] + len(curves["tags"])
+    if not n:
+        return []
+    return [f"{n} of {of} scalars have no curves on this page, for it would be too large; choose with --tags"]
 
 
 def _superseded(runs: Runs) -> list[str]:
