@@ -550,7 +550,8 @@ class Runs:
                 "step": all_of_them.step,
                 "wall_time": all_of_them.wall_time,
                 "value": all_of_them.value,
-            }
+            },
+            copy=False,  # nobody else has these columns
         )
         return frame
 
