@@ -238,8 +238,18 @@ def _walk(data: bytes) -> tuple[list[int], list[int], int, bool]:
     at, stop = 0, len(data) - 12
     known: dict[int, int] = {}  # lengths and their checksums
     unpack = _HEADER.unpack_from
+    last, n_same = -1, 0
     while at <= stop:
         length, crc = unpack(data, at)
+        n_same = n_same + 1 if length == last else 0
+        last = length
+        if n_same == FEW and known.get(length) == crc:
+            n = _n_alike(data, at, length)
+            starts.extend(range(at + 12, at + 12 + n * (length + 16), length + 16))
+            lengths.extend([length] * n)
+            at += n * (length + 16)
+            n_same = 0 if n >= FEW else -10 * FEW  # it was not worth it
+            continue
         if known.get(length) != crc:
             if masked_crc(data[at : at + 8]) != crc:
                 return starts, lengths, at, True
@@ -251,6 +261,17 @@ def _walk(data: bytes) -> tuple[list[int], list[int], int, bool]:
         lengths.append(length)
         at = end
     return starts, lengths, at, False
+
+
+def _n_alike(data: bytes, at: int, length: int) -> int:
+    """How many whole records from `at` on have the header that is there, as all of one length have."""
+    stride = length + 16
+    n = (len(data) - at) // stride
+    headers = np.lib.stride_tricks.as_strided(
+        np.frombuffer(data, np.uint8, offset=at), (n, _HEADER.size), (stride, 1), writeable=False
+    )
+    others = np.flatnonzero((headers != headers[:1]).any(axis=1))
+    return int(others[0]) if len(others) else n
 
 
 class _Far:

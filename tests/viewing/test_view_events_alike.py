@@ -177,3 +177,26 @@ def test_of_a_large_record_only_what_leads_to_its_scalars_is_read(
     }
     assert bad == []
     assert n_read < 5_100_000 + 8 * 2**20  # of 30 million bytes
+
+
+@pytest.mark.parametrize("bad", range(8, 40))
+def test_the_length_of_each_record_is_checked_among_many_alike(tmp_path: Path, bad: int) -> None:
+    place = tmp_path / "events.out.tfevents.1.host"
+    records = [
+        tfrecord.frame(
+            Event(
+                step=1000 + step,
+                wall_time=1.0,
+                summary=Summary(value=[Summary.Value(tag="loss", simple_value=step)]),
+            ).SerializeToString()
+        )
+        for step in range(40)
+    ]
+    data = bytearray(b"".join(records))
+    data[bad * len(records[0]) + 9] ^= 1  # in the checksum of its length
+    place.write_bytes(data)
+
+    reading = events.read(place)
+
+    assert reading.curves["loss"].step.tolist() == list(range(1000, 1000 + bad))
+    assert [p.offset for p in reading.problems] == [bad * len(records[0])]
