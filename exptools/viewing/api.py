@@ -356,9 +356,7 @@ class Runs:
         Raises:
             ViewError: after the last run, if a tag was asked for that no run has.
         """
-        tags = _names(tags)
-        yield from self._readings(_wants(tags))
-        self._check(tags)
+        return self._of_tags(self._readings, tags)
 
     def _readings(self, wanted: Wanted) -> Iterator[tuple[Run, Reading]]:
         return self._read(scalars.read, wanted)
@@ -401,9 +399,15 @@ class Runs:
         Raises:
             ViewError: after the last run, if a tag was asked for that no run has.
         """
-        tags = _names(tags)
-        yield from self._finals(_wants(tags))
-        self._check(tags)
+        return self._of_tags(self._finals, tags)
+
+    def _of_tags(
+        self, read: Callable[[Wanted], Iterator[tuple[Run, Found]]], tags: Names
+    ) -> Iterator[tuple[Run, Found]]:
+        """What `read` gives; after the last run tags that no run has are refused."""
+        asked = _names(tags)
+        yield from read(_wants(asked))
+        self._check(asked)
 
     def _note(self, run: Run, found: Reading | Finals) -> None:
         self._found.problems |= dict.fromkeys(found.problems)

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,6 +127,23 @@ def _chosen(reading: Reading, wanted: Wanted) -> Reading:
 # --- where it lies ----------------------------------------------------------------------------------------
 
 
+def put(path: Path, suffix: str, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file that becomes the cache of `path`, at the first of its places that takes it.
+
+    If none does, for `write` raises OSError, there is no cache.
+    """
+    for place in places(path, suffix):
+        temporary = place.with_name(rundir.temporary_name(place.name))
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            os.replace(temporary, place)
+            return
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
 def places(path: Path, suffix: str = ".parquet") -> Iterator[Path]:
     """Where the cache of `path` may be: beside it, or in the user's directory."""
     yield path.parent / DIRECTORY / f"{path.name}{suffix}"
@@ -216,9 +233,7 @@ def _keep(path: Path, reading: Reading, found: os.stat_result) -> None:
         "problems": [(p.offset, p.reason) for p in reading.problems if _stays(p, reading)],
         "usable": reading.usable,
     }
-    for place in places(path):
-        if _write(place, columns, json.dumps(index)):
-            return
+    put(path, ".parquet", lambda temporary: _write(temporary, columns, json.dumps(index)))
 
 
 def _stays(problem: Problem, reading: Reading) -> bool:
@@ -253,23 +268,17 @@ def _columns(
     return columns, which
 
 
-def _write(place: Path, columns: list[NDArray[Any]], index: str) -> bool:
+def _write(file: Path, columns: list[NDArray[Any]], index: str) -> None:
     import polars as pl
 
-    temporary = place.with_name(rundir.temporary_name(place.name))
     longest = max(map(len, columns), default=0)
+    frame = pl.DataFrame({str(n): _filled(column, longest) for n, column in enumerate(columns)})
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        frame = pl.DataFrame({str(n): _filled(column, longest) for n, column in enumerate(columns)})
         frame.write_parquet(
-            temporary, compression="zstd", compression_level=1, statistics=False, metadata={_KEY: index}
+            file, compression="zstd", compression_level=1, statistics=False, metadata={_KEY: index}
         )
-        os.replace(temporary, place)
-        return True
-    except (OSError, pl.exceptions.PolarsError):
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        return False
+    except pl.exceptions.PolarsError as error:
+        raise OSError(str(error)) from error
 
 
 def _filled(column: NDArray[np.float64] | NDArray[np.int64], length: int) -> Any:

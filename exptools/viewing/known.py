@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exptools import rundir
 from exptools.viewing import cache
 from exptools.viewing.curves import Wanted
 from exptools.viewing.problem import Problem
@@ -80,8 +79,7 @@ class Known:
         """Write what is new, where that is much; if it cannot be written it will be found out again."""
         for of_sweep in self._sweeps.values():
             if of_sweep.new >= MANY or of_sweep.new_bytes >= MUCH:
-                text = json.dumps({"version": _VERSION, "runs": of_sweep.runs})
-                any(_written(path, text) for path in cache.places(of_sweep.directory / NAME, ""))
+                _keep(of_sweep.directory / NAME, of_sweep.runs)
 
     def _key(self, place: Place) -> str:
         return f"{_below(place.path, place.sweep)} {'all frames' if self._keep else ''}"
@@ -117,14 +115,6 @@ def _read(sweep: Path) -> dict[str, Any]:
     return {}
 
 
-def _written(path: Path, text: str) -> bool:
-    temporary = path.with_name(rundir.temporary_name(path.name))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        os.replace(temporary, path)
-        return True
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        return False
+def _keep(path: Path, runs: Mapping[str, Any]) -> None:
+    text = json.dumps({"version": _VERSION, "runs": runs})
+    cache.put(path, "", lambda temporary: temporary.write_text(text))

@@ -37,8 +37,8 @@ class Finals:
 class Job:
     """What is to be read of a run, and how.
 
-    wanted: which tags. live: whether somebody may be writing. keep: also
-    superseded frames. cached: use the cache, and write it.
+    wanted: which tags. live: whether somebody may be writing. keep: also superseded frames. cached: use the
+    cache, and write it.
     """
 
     place: Place
@@ -125,6 +125,13 @@ def _of_one_format(readings: Sequence[Reading], format_: Format, keep: bool) -> 
         lost = sum(map(len, parts)) - len(curves[tag])
         if lost:
             superseded[tag] = lost
+    return _whole(readings, curves, superseded)
+
+
+def _whole(
+    readings: Sequence[Reading], curves: Mapping[str, Curve], superseded: Mapping[str, int]
+) -> Reading:
+    """`curves`, with what several readings say beside."""
     tags = dict.fromkeys(tag for reading in readings for tag in reading.tags)
     problems = tuple(problem for reading in readings for problem in reading.problems)
     return Reading(curves, tuple(tags), problems, any(r.usable for r in readings), superseded)
@@ -163,9 +170,7 @@ def _combined(readings: Sequence[Reading]) -> Reading:
         for tag, curve in reading.curves.items():
             curves[tag] = _completed(curves[tag], curve) if tag in curves else curve
         superseded |= {tag: max(n, superseded.get(tag, 0)) for tag, n in reading.superseded.items()}
-    tags = dict.fromkeys(tag for reading in readings for tag in reading.tags)
-    problems = tuple(problem for reading in readings for problem in reading.problems)
-    return Reading(curves, tuple(tags), problems, any(r.usable for r in readings), superseded)
+    return _whole(readings, curves, superseded)
 
 
 def _completed(curve: Curve, other: Curve) -> Curve:
