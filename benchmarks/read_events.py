@@ -4,13 +4,14 @@
 
 One file has one value per event, in ten tags, as torch's and tensorboardX's writers make it; the other has
 150 MB of images with 10,000 scalars between them. Each reader works in a fresh process of its own, three
-times; medians, of exptools' without its import. tbparse is measured where it is installed. Only the ratios
-mean something on a shared machine.
+times; medians, of exptools' without its import. tbparse is measured where it is installed. Then 16 files of
+SCALARS / 2 are read by exptools on one core and on all. Only the ratios mean something on a shared machine.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -99,6 +100,37 @@ def write(directory: Path, scalars: int, images: int) -> None:
     (directory.parent / f"{directory.name}.n").write_text(str(scalars))
 
 
+def many(root: Path, scalars: int) -> None:
+    """Several files, on one core and on all."""
+    root.mkdir()
+    for i in range(16):
+        write(root / str(i), scalars, 0)
+    n_cores = os.cpu_count() or 1
+    print(f"16 files of {scalars:,} scalars; medians of three")
+    taken = {}
+    for cores in dict.fromkeys([1, n_cores]):
+        rounds = [
+            float(subprocess.check_output([sys.executable, __file__, "--many", str(cores), str(root)]))
+            for _ in range(3)
+        ]
+        taken[cores] = statistics.median(rounds)
+        print(f"  {cores:3} cores{taken[cores]:17.3f} s {taken[1] / taken[cores]:26.2f} x as fast as one")
+
+
+def all_of(cores: int, root: Path) -> None:
+    """Print how long all files below `root` take on so many cores, imports not counted."""
+    from exptools.viewing.api import load
+
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    with tempfile.TemporaryDirectory() as scratch:
+        write(Path(scratch, "warm"), 20, 0)
+        list(load(scratch, cache=False).readings())
+    begun = time.perf_counter()
+    list(load(root, cache=False).readings())
+    print(time.perf_counter() - begun)
+
+
 def seconds(name: str, directory: Path, scalars: int) -> float | None:
     """Of one reading in a fresh process, imports not counted; None if the reader is not installed."""
     done = subprocess.run(
@@ -131,6 +163,9 @@ def main() -> None:
     if sys.argv[1:2] == ["--one"]:
         one(sys.argv[2], Path(sys.argv[3]))
         return
+    if sys.argv[1:2] == ["--many"]:
+        all_of(int(sys.argv[2]), Path(sys.argv[3]))
+        return
     scalars = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
     with tempfile.TemporaryDirectory() as scratch:
         for title, n, images in (("one value per event", scalars, 0), ("150 MB of images", 10_000, 1000)):
@@ -148,6 +183,7 @@ def main() -> None:
                 print(
                     f"  {name:18}{mid:8.3f} s {n / mid / 1e6:8.3f} M scalars/s {mid / ours:8.1f} x exptools"
                 )
+        many(Path(scratch, "many"), scalars // 2)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """From a tree of runs to the table and the CSV: exptools beside polars' CSV reader and tbparse, in one run.
 
-    python benchmarks/view.py [RUNS]
+    python benchmarks/view.py [RUNS [LONG]]
 
 - one run of 50 tags x 20,000 steps: our reader beside polars' read_csv of the same file;
 - RUNS (default 100) runs x 10 tags x 10,000 steps: `exptools-view --csv` of progress.csv and of event files,
   tbparse's frame written by pandas' to_csv (of 10 runs, times RUNS / 10); peak memory and time for RUNS and
   4 x RUNS;
-- the table of 1,000 runs x 5 tags x 200 steps, and of RUNS long ones, cold and from the cache; one tag of all
-  long ones from the cache.
+- the table of 1,000 runs x 5 tags x 200 steps, and of LONG (default RUNS) runs x 50 tags x 10,000 steps, cold
+  and from the cache; one tag of all long ones from the cache. 1,000 long ones need 4 GB for their cache.
 
 Each command is a fresh process; medians of three. tbparse is measured where it is installed. Only the ratios
 mean something on a shared machine.
@@ -32,7 +32,7 @@ import polars as pl
 from exptools import rundir
 from exptools.rundir import State, Status
 
-DISTINCT = 4  # runs of a tree that are made; the others are copies of them
+DISTINCT = 4  # runs of a tree that are made; the others are links to them
 VIEW = [sys.executable, "-m", "exptools.viewing.cli"]
 READ = """
 import sys, time, polars, exptools
@@ -47,6 +47,16 @@ OURS = READ.format(what="list(load(sys.argv[1], cache=False).readings())")
 TBPARSE = (
     "import sys\nfrom tbparse import SummaryReader\nSummaryReader(sys.argv[1]).scalars.to_csv(sys.argv[2])"
 )
+
+ONE_TAG = """
+import sys, time, exptools
+exptools.load(sys.argv[2]).scalars("train/tag1")  # what is imported on the way is paid for
+begun = time.perf_counter()
+runs = exptools.load(sys.argv[1])
+loaded = time.perf_counter()
+frames = len(runs.scalars("train/tag7"))
+print(f"{loaded - begun:.2f} {time.perf_counter() - loaded:.2f} {frames:,}")
+"""
 
 
 class Cost(NamedTuple):
@@ -84,7 +94,7 @@ def tree(root: Path, runs: int, tags: int, steps: int) -> Path:
             values = {f"train/tag{j}": rng.normal(size=steps).cumsum() for j in range(tags)}
             pl.DataFrame({**columns, **values}).write_csv(run / rundir.PROGRESS)
         else:
-            shutil.copyfile(root / str(i % DISTINCT) / rundir.PROGRESS, run / rundir.PROGRESS)
+            os.link(root / str(i % DISTINCT) / rundir.PROGRESS, run / rundir.PROGRESS)
         config = {
             "lr": [1e-3, 1e-4][i % 2],
             "model": {"name": ["small", "large"][i // 2 % 2]},
@@ -173,17 +183,19 @@ def looking(root: Path, runs: int) -> None:
     line(f"{runs} runs x 50 tags x 10,000 steps, cold", cost(*VIEW, long, "--no-cache", rounds=1))
     cost(*VIEW, long, rounds=1)
     line("  from the cache", cost(*VIEW, long))
-    one = "import sys, exptools\nlen(exptools.load(sys.argv[1]).scalars('train/tag7'))"
-    line("  one tag of them, from the cache", cost(sys.executable, "-c", one, long))
+    line("  one tag of them, from the cache", cost(sys.executable, "-c", ONE_TAG, long, short))
+    taken = subprocess.check_output([sys.executable, "-c", ONE_TAG, long, short], text=True).split()
+    print("    of that without imports: load {} s, scalars {} s, {} frames".format(*taken))
 
 
 def main() -> None:
     """Measure all, print a line each."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    long = int(sys.argv[2]) if len(sys.argv) > 2 else runs
     with tempfile.TemporaryDirectory() as scratch:
         reading(Path(scratch))
         exporting(Path(scratch), runs)
-        looking(Path(scratch), runs)
+        looking(Path(scratch), long)
     print(json.dumps({"cpus": os.cpu_count()}))
 
 

@@ -387,7 +387,8 @@ class Runs:
         jobs = [scalars.Job(run.place, wanted, run.live, *how) for run in self.runs]
         is_python = scalars.decoded_by_python(jobs)
         with bars.shown("reading scalars", len(jobs), wanted=self._settings.progress) as advance:
-            several = parallel.mapped(read, jobs, in_processes=is_python)
+            given = jobs if is_python else scalars.with_kept(jobs)
+            several = parallel.mapped(read, given, in_processes=is_python)
             for run, found in zip(self.runs, several, strict=True):
                 self._note(run, found)
                 advance()
@@ -545,12 +546,13 @@ class Runs:
             (run.name, tag, c) for run, r in self.select(where).readings(tags) for tag, c in r.curves.items()
         ]
         heights = [len(curve) for _, _, curve in curves]
+        which = np.repeat(np.arange(len(curves)), heights)
         none = Curve(np.empty(0, np.int64), np.empty(0), np.empty(0))
         all_of_them = concatenated([none, *(curve for _, _, curve in curves)])
         frame: pd.DataFrame = pd.DataFrame(
             {
-                "run": np.repeat(np.array([run for run, _, _ in curves], dtype=object), heights),
-                "tag": np.repeat(np.array([tag for _, tag, _ in curves], dtype=object), heights),
+                "run": pd.Series([run for run, _, _ in curves], dtype=str).array.take(which),
+                "tag": pd.Series([tag for _, tag, _ in curves], dtype=str).array.take(which),
                 "step": all_of_them.step,
                 "wall_time": all_of_them.wall_time,
                 "value": all_of_them.value,

@@ -9,13 +9,14 @@ process, without a word.
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import pickle
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -30,12 +31,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def mapped(function: Callable[[T], R], items: Sequence[T], *, in_processes: bool = False) -> Iterator[R]:
+def mapped(function: Callable[[T], R], items: Iterable[T], *, in_processes: bool = False) -> Iterator[R]:
     """`function` of each item, in their order, several at a time.
 
-    in_processes: `function` and what it takes and gives can be pickled. What it raises is raised here.
+    An item is asked for when there is room for it. in_processes: `function` and what it takes and gives can
+    be pickled. What it raises is raised here.
     """
-    n_workers = min(cores(), len(items))
+    n_workers = min(cores(), operator.length_hint(items, cores()))
     if n_workers < 2:
         yield from map(function, items)
         return

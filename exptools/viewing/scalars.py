@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exptools import rundir
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _OWN = "exptools"  # the name of our own format
 _WORTH_PROCESSES = 2**25  # bytes of event files: some 0.3 s of decoding, in which processes start
+_TOGETHER = 32  # jobs whose caches are read at once
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Job:
     """What is to be read of a run, and how.
 
     wanted: which tags. live: whether somebody may be writing. keep: also superseded frames. cached: use the
-    cache, and write it.
+    cache, and write it. kept: what has been taken from it already, by file.
     """
 
     place: Place
@@ -46,6 +48,7 @@ class Job:
     live: bool = False
     keep: bool = False
     cached: bool = False
+    kept: Mapping[Path, Reading] = field(default_factory=dict)
 
 
 def read(job: Job) -> Reading:
@@ -62,6 +65,22 @@ def read(job: Job) -> Reading:
         if not _is_view(source, by_format):
             by_format.setdefault(source.format, []).append(_read(source, job))
     return _combined([_of_one_format(found, format_, job.keep) for format_, found in by_format.items()])
+
+
+def with_kept(jobs: Sequence[Job]) -> Iterator[Job]:
+    """The jobs, with what the cache has of their files; it is read for many of them at once."""
+    for start in range(0, len(jobs), _TOGETHER):
+        these = jobs[start : start + _TOGETHER]
+        paths = [
+            source.path
+            for job in these
+            if job.cached and not job.live
+            for source in job.place.sources
+            if not _is_own_events(source)
+        ]
+        kept = cache.several(paths, these[0].wanted)
+        for job in these:
+            yield replace(job, kept={s.path: kept.pop(s.path) for s in job.place.sources if s.path in kept})
 
 
 def decoded_by_python(jobs: Iterable[Job]) -> bool:
@@ -107,6 +126,8 @@ def _is_own_events(source: Source) -> bool:
 def _read(source: Source, job: Job) -> Reading:
     format_ = source.format
     assert format_.read is not None, f"{format_.name} names files with scalars and reads none"
+    if source.path in job.kept:
+        return job.kept[source.path]
     if job.cached:
         return cache.read(source.path, format_.read, job.wanted, live=job.live, read_on=format_.read_on)
     return format_.read(source.path, job.wanted, live=job.live)

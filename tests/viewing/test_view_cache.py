@@ -23,7 +23,7 @@ from exptools.rundir import State
 from exptools.viewing import cache, known
 from exptools.viewing.api import Runs, load
 from exptools.viewing.cli import main
-from exptools.viewing.curves import ReadAgain, Since
+from exptools.viewing.curves import ReadAgain, Since, everything
 from exptools.viewing.readers import events, progress
 
 NAN = float("nan")
@@ -469,3 +469,32 @@ def test_a_script_without_a_guard_reads_many_event_files(tmp_path: Path) -> None
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "once 81\n", "")
+
+
+def test_of_several_caches_those_of_unchanged_files_are_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [write_run(tmp_path / str(i), {"loss": [1.5 + i] * 9}) / rundir.PROGRESS for i in range(5)]
+    same(tmp_path)
+    changed_in_place(paths[0])
+    shutil.rmtree(paths[1].parent / cache.DIRECTORY)
+
+    kept = cache.several(paths, everything)
+
+    assert {path: reading.curves["loss"].final for path, reading in kept.items()} == dict(
+        zip(paths[2:], [3.5, 4.5, 5.5], strict=True)
+    )
+    monkeypatch.setattr(cache, "_TOGETHER", 3 * 8 * 9 * 2)  # bytes: the columns of two runs
+    assert list(cache.several(paths, everything)) == paths[2:4]
+
+
+def test_of_several_caches_a_damaged_one_harms_no_other(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / str(i), {"loss": [1.5 + i] * 900}) for i in range(4)]
+    before = same(tmp_path)
+    (place,) = (runs[1] / cache.DIRECTORY).iterdir()
+    data = place.read_bytes()
+    harmed = b"PAR1" + bytes(len(data) // 4) + data[4 + len(data) // 4 :]
+    place.write_bytes(harmed)
+
+    assert same(tmp_path) == before
+    assert place.read_bytes() != harmed
