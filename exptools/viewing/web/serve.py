@@ -1,0 +1,168 @@
+"""A WSGI application, served to a browser until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from exptools.errors import ViewError
+from exptools.viewing.options import PROGRAM
+from exptools.viewing.web.guard import POLICY, TOKEN, Guard, guarded
+from exptools.viewing.web.listening import DEFAULT_PORT, Listening, listen
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = ["DEFAULT_PORT", "check_installed", "serve"]
+
+_NEEDED = ("dash", "dash_ag_grid", "tsdownsample", "waitress")
+_THREADS = 8
+_LARGEST_BODY = 32 << 20  # bytes; a request's body is kept on the disk before anybody asks who sent it
+_PATIENCE_S = 0.3  # for requests that are being answered at the end
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def check_installed() -> None:
+    """Whether what the web viewer needs is installed; nothing is imported.
+
+    Raises:
+        ViewError: it is not.
+    """
+    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+        raise ViewError("--web needs more packages; install them: pip install 'exptools[web]'")
+
+
+def serve(
+    make_app: Callable[[str], WSGIApplication],
+    *,
+    host: str | None,
+    port: int,
+    say: Callable[[str], None],
+    policy: str = POLICY,
+) -> int:
+    """Serve what `make_app` makes until a signal ends it; the exit code: 0 after Ctrl-C.
+
+    make_app: is given the address, http://HOST:PORT/, without the token: that is for the user alone.
+    host: None for this user on this machine; else a name or an address, and a token that is in what is said.
+    port: 0 for any; if it is in use one of the next ones.
+    say: gets the lines for the user: the address, when the server answers.
+    policy: the Content-Security-Policy of answers that set none themselves.
+
+    SIGTERM and SIGHUP stop the server, and then do what they would have done.
+
+    Raises:
+        ViewError: packages are missing, or it cannot listen there.
+    """
+    check_installed()
+    listening = listen(host, port, say)
+    with contextlib.closing(listening.sock):
+        token = None if host is None else secrets.token_urlsafe(24)
+        app = guarded(make_app(listening.address), Guard(host, token, policy))
+        ended_by = _run(app, listening, lambda: say(_told(listening.address, token)))
+    if ended_by == signal.SIGINT:
+        return 0
+    signal.raise_signal(ended_by)
+    return 128 + ended_by  # whoever called has a handler for it that lets us go on
+
+
+def _told(address: str, token: str | None) -> str:
+    query = "" if token is None else f"?{TOKEN}={token}"
+    return f"{address}{query}  (Ctrl-C ends it)"
+
+
+def _run(app: WSGIApplication, listening: Listening, begun: Callable[[], None]) -> signal.Signals:
+    """Answer requests until a signal comes; which one it was. `begun` is called when it may come."""
+    from waitress.server import create_server  # type: ignore[import-untyped]
+
+    sockets: dict[int, Any] = {}
+    server = create_server(
+        app,
+        map=sockets,
+        sockets=[listening.sock],
+        threads=_THREADS,
+        ident=None,  # no header that tells who we are
+        log_socket_errors=False,  # a browser that goes away is none
+        max_request_body_size=_LARGEST_BODY,
+    )
+    with _own_log(), _noted_signals(server.pull_trigger) as noted:
+        try:
+            begun()
+            while not noted:
+                # poll: select does not take files with high numbers.
+                server.asyncore.loop(timeout=30, use_poll=True, map=sockets, count=1)
+        finally:
+            _close(server, sockets)
+    return noted[0]
+
+
+def _close(server: Any, sockets: dict[int, Any]) -> None:
+    """Requests that are being answered have a moment more; then connections are closed.
+
+    Threads that still work then are daemons: they do not keep the process.
+    """
+    listening = server.socket
+    server.del_channel()
+    listening.close()
+    server.task_dispatcher.shutdown(timeout=_PATIENCE_S)
+    for channel in list(server.active_channels.values()):
+        channel.handle_close()
+    if not server.task_dispatcher.threads:  # else one may still pull it
+        server.trigger.close()
+    sockets.clear()
+
+
+@contextlib.contextmanager
+def _noted_signals(wake: Callable[[], None]) -> Iterator[list[signal.Signals]]:
+    """Signals inside that would end the process are only noted, and `wake` is called.
+
+    An exception in their stead would be lost: the server's loop takes every one for that of a connection.
+    What is ignored (nohup) stays ignored. Only the main thread is asked; elsewhere nothing is noted.
+    """
+    noted: list[signal.Signals] = []
+
+    def note(number: int, _: object) -> None:
+        noted.append(signal.Signals(number))
+        wake()
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {n: signal.getsignal(n) for n in _SIGNALS if is_main}
+    taken = {n: handler for n, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for number in taken:
+        signal.signal(number, note)
+    try:
+        yield noted
+    finally:
+        for number, handler in taken.items():
+            signal.signal(number, handler)
+
+
+class _Lines(logging.Handler):
+    """One line on stderr for each error of the server."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from exptools.viewing.exporters.table import one_line
+
+        error = record.exc_info[1] if record.exc_info else None
+        more = "" if error is None else f": {type(error).__name__}: {error}"
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError, ValueError):
+                print(one_line(f"{PROGRAM}: error: {record.getMessage()}{more}"), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _own_log() -> Iterator[None]:
+    """What waitress logs is for nobody, but errors; and those not when all is being closed."""
+    logger = logging.getLogger("waitress")
+    logger.propagate = False
+    logger.handlers = [_Lines(logging.ERROR)]
+    try:
+        yield
+    finally:
+        logger.handlers = [logging.NullHandler()]  # and no propagation: threads may still work
