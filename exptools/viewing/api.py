@@ -22,6 +22,7 @@ from exptools.viewing.compare import FlatConfig
 from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
 from exptools.viewing.difference import Differences, differences
 from exptools.viewing.groups import Group, Member, by_sweep, grouped
+from exptools.viewing.held import Held
 from exptools.viewing.keys import Key, keys
 from exptools.viewing.known import Known, stamp_of
 from exptools.viewing.problem import Problem
@@ -91,13 +92,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Settings:
-    """How runs are read; see load. memo: what is kept of runs between two looks at them, by path."""
+    """How runs are read; see load. memo: what is kept of runs between two looks at them, by path.
+
+    held: their curves between two looks.
+    """
 
     cache: bool = True
     keep_superseded: bool = False
     progress: bool = False
     memo: dict[Hashable, Remembered] | None = None
     paths: tuple[str, ...] = ()  # where they were looked for, as it was given
+    held: Held | None = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +268,15 @@ class Runs:
         kept = kept._meeting(conditions, against)
         return kept if wanted is None else kept._best(wanted)
 
+    def only(self, names: Collection[str]) -> Runs:
+        """Those of the runs that have one of these names."""
+        return self._with(run for run in self.runs if run.name in names)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The scalars that were met so far: all, once the table or something else was made of them."""
+        return tuple(self._found.tags)
+
     def _with(
         self, runs: Iterable[Run], notes: Iterable[str] = (), taken: Mapping[str, str] | None = None
     ) -> Runs:
@@ -359,7 +373,16 @@ class Runs:
         return self._of_tags(self._readings, tags)
 
     def _readings(self, wanted: Wanted) -> Iterator[tuple[Run, Reading]]:
-        return self._read(scalars.read, wanted)
+        held = self._settings.held
+        if held is None:
+            yield from self._read(scalars.read, wanted)
+            return
+        stamps = {run.name: held.stamp(run.place) for run in self.runs}
+        known = {run.name: held.get(run.place, stamps[run.name], wanted) for run in self.runs}
+        for run, reading in self._completed(known, scalars.read, wanted):
+            if known[run.name] is None:
+                held.put(run.place, stamps[run.name], wanted, reading)
+            yield run, reading
 
     def _finals(self, wanted: Wanted) -> Iterator[tuple[Run, Finals]]:
         """Each run with its final values, from where they are kept if they are known."""
@@ -368,19 +391,25 @@ class Runs:
             return
         known = Known(keep=self._settings.keep_superseded)
         before = {run.name: known.get(run.place, wanted) for run in self.runs if not run.live}
-        unknown = self._with(run for run in self.runs if before.get(run.name) is None)
-        rest = unknown._read(scalars.finals, wanted)
-        for run in self.runs:
-            finals = before.get(run.name)
-            if finals is None:
-                _, finals = next(rest)
-                if wanted is everything:
-                    known.put(run.place, finals)
-            else:
-                self._note(run, finals)
+        for run, finals in self._completed(before, scalars.finals, wanted):
+            if before.get(run.name) is None and wanted is everything:
+                known.put(run.place, finals)
             yield run, finals
-        next(rest, None)  # its end: nothing is left running
         known.save()
+
+    def _completed(
+        self, known: Mapping[str, Found | None], read: Callable[[scalars.Job], Found], wanted: Wanted
+    ) -> Iterator[tuple[Run, Found]]:
+        """What is known of the runs by their names; the others are read."""
+        rest = self._with(run for run in self.runs if known.get(run.name) is None)._read(read, wanted)
+        for run in self.runs:
+            found = known.get(run.name)
+            if found is None:
+                _, found = next(rest)
+            else:
+                self._note(run, found)
+            yield run, found
+        next(rest, None)  # its end: nothing is left running
 
     def _read(self, read: Callable[[scalars.Job], Found], wanted: Wanted) -> Iterator[tuple[Run, Found]]:
         how = (self._settings.keep_superseded, self._settings.cache)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from exptools.viewing.api import Runs
     from exptools.viewing.exporters.table import Shown
     from exptools.viewing.figures.spec import Spec
+    from exptools.viewing.held import Held
     from exptools.viewing.problem import Problem
     from exptools.viewing.summary import Table
 
@@ -114,6 +115,8 @@ def _run(options: argparse.Namespace) -> int:
     _check_files(options)
     if options.watch is not None:
         return _watch(options)
+    if options.web:
+        return _web(options)
     runs = _load(options)
     try:
         runs = _chosen(runs, options)
@@ -245,6 +248,28 @@ def _watch(options: argparse.Namespace) -> int:
 
     watch(look, _console(), options.watch, keep_order=options.sort is not None or options.best is not None)
     return 0
+
+
+def _web(options: argparse.Namespace) -> int:
+    from exptools.viewing.web.start import DEFAULT_PORT, start
+
+    memo: dict[Any, Any] = {}
+
+    def load(held: Held) -> Runs:
+        return _load(options, memo=memo, held=held).select(**_selection(options))
+
+    def say(line: str) -> None:
+        with _stdout():
+            print(line)
+
+    return start(
+        load,
+        title=", ".join(options.paths),
+        tags=options.tags or (),
+        host=options.host,
+        port=DEFAULT_PORT if options.port is None else options.port,
+        say=say,
+    )
 
 
 def _csv(runs: Runs, options: argparse.Namespace) -> None:

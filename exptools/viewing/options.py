@@ -44,6 +44,8 @@ files:
   --csv [FILE]         every frame (no FILE: stdout); --parquet FILE
     --wide             a column per tag; --csv DIRECTORY/: a file per run
   --html FILE          a page of curves and tables that needs no network
+  --web                a page to explore them while they run, on this machine
+    --port N --host NAME   for others, too: with a token
   --table FORMAT       md, latex, csv, html: a row per setting, mean and CI
     --stat NAME        of final (default), max, min, mean, tail, auc, ...
     --ci NAME --better TAG=max   t95, bootstrap95, sd, ...; what is bold
@@ -108,6 +110,9 @@ def parser() -> argparse.ArgumentParser:
     add("--csv", nargs="?", const=STDOUT)
     add("--parquet")
     add("--html")
+    add("--web", action="store_true")
+    add("--host")
+    add("--port", type=int)
     add("--no-cache", dest="cache", action="store_false")
     add("--table", choices=TABLES)
     add("--completion", choices=SHELLS)
@@ -140,7 +145,7 @@ def _seconds(text: str | float) -> float:
     return seconds
 
 
-_MAIN = ("csv", "parquet", "html", "plot", "table", "diff", "keys", "watch")
+_MAIN = ("csv", "parquet", "html", "plot", "table", "diff", "keys", "watch", "web")
 _TOGETHER = {"csv", "parquet", "html", "plot"}  # of these several can be made at once
 
 
@@ -161,7 +166,10 @@ def _check(options: argparse.Namespace) -> None:
         )
     if "plot" not in asked:
         _check_no_figure(options, asked)
-    if options.json and {"csv", "parquet", "html", "plot", "table", "watch"} & set(asked):
+    for name in ("host", "port"):
+        if getattr(options, name) is not None and not options.web:
+            raise ViewError(f"--{name} is for --web, which was not given")
+    if options.json and {"csv", "parquet", "html", "plot", "table", "watch", "web"} & set(asked):
         raise ViewError(f"--json is for the table of runs, --keys and --diff, not for --{asked[0]}")
     if options.wide and options.csv is None:
         raise ViewError("--wide is for --csv [FILE], which was not given")

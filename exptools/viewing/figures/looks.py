@@ -8,13 +8,13 @@ from typing import Any, Final, TypeAlias
 Look: TypeAlias = Mapping[str, Any]  # keyword arguments of matplotlib's lines
 
 # Okabe and Ito's colours, which the colour-blind can tell apart, but for the yellow that paper swallows.
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES: Final = ("-", (0, (9, 1.5)), (0, (7, 1.2, 1.5, 1.2)), (0, (3, 1)))  # long: noise blurs short ones
 _HATCHES: Final = ("", "////", "....", "\\\\\\\\", "xxxx")
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _BRIGHTEST: Final = 0.9  # of the colour map: beyond it paper swallows the lines
 
-MOST: Final = len(_COLOURS) * len(_DASHES)  # lines that differ at a glance: 7 and 4 have no common divisor
+MOST: Final = len(COLOURS) * len(_DASHES)  # lines that differ at a glance: 7 and 4 have no common divisor
 
 
 def looks(labels: Sequence[str]) -> dict[str, Look]:
@@ -46,7 +46,7 @@ def markers(labels: Sequence[str]) -> dict[str, Look]:
 
 
 def _colours(count: int) -> list[str]:
-    return _gradual(count) if count > MOST else [_COLOURS[i % len(_COLOURS)] for i in range(count)]
+    return _gradual(count) if count > MOST else [COLOURS[i % len(COLOURS)] for i in range(count)]
 
 
 def _gradual(count: int) -> list[str]:

@@ -45,6 +45,7 @@ def serve(
     host: str | None,
     port: int,
     say: Callable[[str], None],
+    query: str = "",
     policy: str = POLICY,
 ) -> int:
     """Serve what `make_app` makes until a signal ends it; the exit code: 0 after Ctrl-C.
@@ -53,6 +54,7 @@ def serve(
     host: None for this user on this machine; else a name or an address, and a token that is in what is said.
     port: 0 for any; if it is in use one of the next ones.
     say: gets the lines for the user: the address, when the server answers.
+    query: of the address that is said.
     policy: the Content-Security-Policy of answers that set none themselves.
 
     SIGTERM and SIGHUP stop the server, and then do what they would have done.
@@ -65,16 +67,17 @@ def serve(
     with contextlib.closing(listening.sock):
         token = None if host is None else secrets.token_urlsafe(24)
         app = guarded(make_app(listening.address), Guard(host, token, policy))
-        ended_by = _run(app, listening, lambda: say(_told(listening.address, token)))
+        ended_by = _run(app, listening, lambda: say(_told(listening.address, token, query)))
     if ended_by == signal.SIGINT:
         return 0
     signal.raise_signal(ended_by)
     return 128 + ended_by  # whoever called has a handler for it that lets us go on
 
 
-def _told(address: str, token: str | None) -> str:
-    query = "" if token is None else f"?{TOKEN}={token}"
-    return f"{address}{query}  (Ctrl-C ends it)"
+def _told(address: str, token: str | None, query: str) -> str:
+    parts = [query] if token is None else [f"{TOKEN}={token}", query]
+    asked = "&".join(filter(None, parts))
+    return f"{address}{'?' if asked else ''}{asked}  (Ctrl-C ends it)"
 
 
 def _run(app: WSGIApplication, listening: Listening, begun: Callable[[], None]) -> signal.Signals:

@@ -69,11 +69,12 @@ def caption(shown: Data) -> str:
 
 def _any_grey(shown: Data) -> bool:
     return any(
-        _is_grey(shown, run, m.found.scores[run]) for p in shown.panels for m in p.marks for run in m.found.at
+        is_grey(shown, run, m.found.scores[run]) for p in shown.panels for m in p.marks for run in m.found.at
     )
 
 
-def _is_grey(shown: Data, run: str, score: Scored | None) -> bool:
+def is_grey(shown: Data, run: str, score: Scored | None) -> bool:
+    """Whether a run has no number, or did not complete."""
     completed = shown.source.state[run] in (None, State.COMPLETED)
     return score is None or not np.isfinite(score.value) or not completed
 
@@ -110,20 +111,20 @@ def _draw_lines(ax: Axes, lines: Lines, norm: Normalize, shown: Data) -> None:
     from matplotlib import colormaps
 
     source, last = shown.source, len(shown.source.over)
-    worst_first = sorted(lines.at, key=lambda run: _order(lines.scores[run]))  # so that lines cross seldom
-    places = [_places([lines.at[run][k] for run in worst_first]) for k in range(last)]
+    worst_first = sorted(lines.at, key=lambda run: by_score(lines.scores[run]))  # so that lines cross seldom
+    at_axes = [places([lines.at[run][k] for run in worst_first]) for k in range(last)]
     for k, key in enumerate(source.over):
         _draw_axis(ax, k, [at[k] for at in lines.at.values()], shown, source.short[key])
     ax.axvline(last, color="0.25", linewidth=0.8, zorder=1)
     for i, run in enumerate(worst_first):
-        y = [place[i] for place in places]
+        y = [place[i] for place in at_axes]
         score = lines.scores[run]
-        grey = _is_grey(shown, run, score)
+        grey = is_grey(shown, run, score)
         if score is not None and np.isfinite(score.value):
             y.append(float(norm(score.value)))
         colour = "0.55" if grey or score is None else colormaps[_COLOURS](norm(score.value))
         dashed = {"linestyle": (0, (3, 2)), "linewidth": 0.7} if grey else {"linewidth": 0.9, "alpha": 0.85}
-        ax.plot(*_curved(y), color=colour, zorder=2 if grey else 3, solid_capstyle="round", **dashed)
+        ax.plot(*curved(y), color=colour, zorder=2 if grey else 3, solid_capstyle="round", **dashed)
     ax.set_xlim(-0.1, last)
     ax.set_ylim(0, 1)
     ax.set_yticks([])
@@ -133,11 +134,12 @@ def _draw_lines(ax: Axes, lines: Lines, norm: Normalize, shown: Data) -> None:
         spine.set_visible(False)
 
 
-def _order(score: Scored | None) -> float:
+def by_score(score: Scored | None) -> float:
+    """Sorts runs so that the best are drawn last."""
     return -np.inf if score is None or np.isnan(score.value) else score.value
 
 
-def _curved(y: Sequence[float]) -> tuple[list[float], list[float]]:
+def curved(y: Sequence[float]) -> tuple[list[float], list[float]]:
     """From axis to axis in smooth steps, level at each: crossing lines can be followed."""
     t = np.linspace(0, 1, 41)
     ease = t * t * (3 - 2 * t)
@@ -149,7 +151,7 @@ def _curved(y: Sequence[float]) -> tuple[list[float], list[float]]:
     return (xs, ys) if xs else ([0.0], list(y))
 
 
-def _places(values: Sequence[Any]) -> list[float]:
+def places(values: Sequence[Any]) -> list[float]:
     """Where each run lies on the axis of `values`; those of one value a little apart, in their order."""
     scale = keyed.scale(values)
     at = np.array([scale.place(value) for value in values], float)
@@ -171,24 +173,29 @@ def _share(at: Any, low: float, high: float) -> Any:
 def _draw_axis(ax: Axes, k: int, values: Sequence[Any], shown: Data, name: str) -> None:
     """The line of a key, and the texts of its values beside it."""
     ax.axvline(k, color="0.25", linewidth=0.8, zorder=1)
-    found = keyed.distinct(values)
-    scale = keyed.scale(values)
-    if scale.categories:
-        texts = [shown.spec.shown(text) for text in brief(list(scale.categories))]
-        places = list(map(float, _share(np.arange(len(found), dtype=float), 0.0, len(found) - 1.0)))
-    else:
-        shown_values = found if len(found) <= _MOST_TICKS else _some(found, scale.scale)
-        texts = ticks.texts([float(value) for value in shown_values])
-        low, high = (np.log(end) if scale.scale == "log" else end for end in (found[0], found[-1]))
-        at = np.array([np.log(v) if scale.scale == "log" else v for v in shown_values], float)
-        places = list(map(float, _share(at, low, high)))
-    for text, y in zip(texts, places, strict=True):
+    for text, y in marks(values, shown):
         box = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
         ax.plot([k - 0.012, k + 0.012], [y, y], color="0.25", linewidth=0.8, zorder=4)
         ax.annotate(
             compare.shortened(text, 16), (k, y), (3, 0), textcoords="offset points", va="center",
             fontsize="small", bbox=box, zorder=5,
         )  # fmt: skip
+
+
+def marks(values: Sequence[Any], shown: Data) -> list[tuple[str, float]]:
+    """The texts along the axis of `values`, and where they stand, in [0, 1]."""
+    found = keyed.distinct(values)
+    scale = keyed.scale(values)
+    if scale.categories:
+        texts = [shown.spec.shown(text) for text in brief(list(scale.categories))]
+        at_marks = list(map(float, _share(np.arange(len(found), dtype=float), 0.0, len(found) - 1.0)))
+    else:
+        shown_values = found if len(found) <= _MOST_TICKS else _some(found, scale.scale)
+        texts = ticks.texts([float(value) for value in shown_values])
+        low, high = (np.log(end) if scale.scale == "log" else end for end in (found[0], found[-1]))
+        at = np.array([np.log(v) if scale.scale == "log" else v for v in shown_values], float)
+        at_marks = list(map(float, _share(at, low, high)))
+    return list(zip(texts, at_marks, strict=True))
 
 
 def _some(values: Sequence[Any], scale: str) -> list[float]:

@@ -1,0 +1,572 @@
+"""The page as a Dash application: what answers when the browser asks."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash.exceptions import PreventUpdate
+
+from exptools import words
+from exptools.errors import ExptoolsError, ViewError
+from exptools.viewing import compare, failures
+from exptools.viewing.figures import series
+from exptools.viewing.web import figure, other, rows, view
+from exptools.viewing.web.layout import CONTROLS, X, layout
+from exptools.viewing.web.progress import progress
+from exptools.viewing.web.view import View
+
+if TYPE_CHECKING:
+    from exptools.viewing.web.board import Board
+    from exptools.viewing.web.live import Look
+
+_HERE = Path(__file__).parent
+_LISTS = ("by", "split", "over", "x", "spark")  # whose options go with the runs
+_MOST_LABELS = 60  # in the legend
+_MOST_TAGS_LISTED = 400  # in the list of scalars; the search finds the others
+
+
+def make(board: Board, title: str) -> Dash:
+    """The application. title: what is looked at."""
+    app = Dash(
+        "exptools",
+        assets_folder=str(_HERE / "assets"),
+        serve_locally=True,
+        suppress_callback_exceptions=True,
+        title=title,
+        update_title=None,  # type: ignore[arg-type]  # None: the title stays while something loads
+    )
+    app.layout = layout(title)
+    _keep_in_the_browser(app)
+    _restore(app, board)
+    _live(app, board)
+    _lists(app, board)
+    _curves(app, board)
+    _table(app, board)
+    other.register(app, board)
+    _say_policy(app)
+    return app
+
+
+def _say_policy(app: Dash) -> None:
+    """What the page may load: from here alone, no script but those of files and Dash's own beginning."""
+    from flask import Response
+
+    hashes = " ".join(app.csp_hashes())
+    policy = (
+        f"default-src 'self'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    )
+
+    @app.server.after_request
+    def add(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = policy
+        return response
+
+
+def _keep_in_the_browser(app: Dash) -> None:
+    """What the browser does without asking: controls to view, view to address, zoom, pins, legend."""
+
+    def local(name: str, *parts: Any, **options: Any) -> None:
+        app.clientside_callback(ClientsideFunction("exptools", name), *parts, **options)
+
+    local(
+        "assemble",
+        Output("view", "data"),
+        *(Input(name, "value") for name in CONTROLS),
+        Input("zoom", "data"),
+        Input("hidden", "data"),
+        Input("pins", "data"),
+        Input("grid", "selectedRows"),
+        Input("grid", "columnState"),
+        Input("grid", "filterModel"),
+        Input("restored", "data"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    local(
+        "ofCurves", Output("view-of-curves", "data"), Input("view", "data"), State("view-of-curves", "data")
+    )
+    local(
+        "zoomed",
+        Output("zoom", "data"),
+        Input({"type": "card", "tag": ALL}, "relayoutData"),
+        State("zoom", "data"),
+        prevent_initial_call=True,
+    )
+    local(
+        "zoomOf",
+        Output({"type": "zoom", "tag": MATCH}, "data"),
+        Input("zoom", "data"),
+        State({"type": "zoom", "tag": MATCH}, "data"),
+        State({"type": "zoom", "tag": MATCH}, "id"),
+    )
+    for name in ("pin", "close"):
+        local(
+            name,
+            Output(
+                "pins" if name == "pin" else "tags",
+                "data" if name == "pin" else "value",
+                allow_duplicate=True,
+            ),
+            Input({"type": name, "tag": ALL}, "n_clicks"),
+            State("pins", "data"),
+            State({"type": "card", "tag": ALL}, "id"),
+            prevent_initial_call=True,
+        )
+    local(
+        "hide",
+        Output("hidden", "data"),
+        Input({"type": "series", "label": ALL}, "n_clicks"),
+        State("hidden", "data"),
+        prevent_initial_call=True,
+    )
+    local(
+        "add",
+        Output("tags", "value", allow_duplicate=True),
+        Input("add", "n_clicks"),
+        Input("search", "n_submit"),
+        State("search", "value"),
+        State("tags", "options"),
+        State("tags", "value"),
+        prevent_initial_call=True,
+    )
+    local(
+        "clear",
+        Output("tags", "value", allow_duplicate=True),
+        Input("clear", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    local(
+        "unselect",
+        Output("grid", "selectedRows", allow_duplicate=True),
+        Input("unselect", "n_clicks"),
+        prevent_initial_call=True,
+    )
+
+
+# --- the address -------------------------------------------------------------------------------------------
+
+
+def _restore(app: Dash, board: Board) -> None:
+    @app.callback(
+        *(Output(name, "value") for name in CONTROLS),
+        Output("zoom", "data", allow_duplicate=True),
+        Output("hidden", "data", allow_duplicate=True),
+        Output("pins", "data", allow_duplicate=True),
+        Output("grid", "selectedRows"),
+        Output("grid", "columnState"),
+        Output("grid", "filterModel"),
+        Output("problem", "children", allow_duplicate=True),
+        Output("restored", "data"),
+        *(Output(name, "options", allow_duplicate=True) for name in _LISTS),
+        Input("url", "search"),
+        prevent_initial_call="initial_duplicate",
+    )
+    def restore(search: str | None) -> tuple[Any, ...]:
+        problem = ""
+        try:
+            found = _resolved(view.from_query(search or ""), board)
+        except ViewError as error:
+            problem, found = f"{error}. Shown is what is usual.", View()
+        values = _controls(found, board)
+        zoom = _zooms(found)
+        return (
+            *(values[name] for name in CONTROLS),
+            zoom,
+            list(found.hidden),
+            list(found.pins),
+            {"ids": list(found.runs)},
+            _json(found.sort) or [],
+            _json(found.filter) or {},
+            problem,
+            True,
+            *_options(board, found),
+        )
+
+
+def _resolved(found: View, board: Board) -> View:
+    """With whole names of config keys: an address may have been typed."""
+    members = board.look().runs.members
+
+    def whole(keys: Sequence[str]) -> tuple[str, ...]:
+        return series.resolved(keys, members)
+
+    by = None if found.by is None else whole(found.by)
+    return replace(found, by=by, split=whole(found.split), over=whole(found.over))
+
+
+def _controls(found: View, board: Board) -> dict[str, Any]:
+    """What the controls say where the view is `found`."""
+    return {
+        **{
+            name: getattr(found, name)
+            for name in ("tab", "lines", "x", "smooth", "stat", "spark", "run", "step")
+        },
+        "tags": list(board.shown(found) if found.tags is None else found.tags),
+        "band": found.band or "",
+        "by": [] if found.by is None else list(found.by) or [""],
+        "split": list(found.split),
+        "over": list(found.over),
+        "flags": [
+            name
+            for name, is_on in (
+                ("logx", found.xscale == "log"),
+                ("logy", found.yscale == "log"),
+                ("inliers", not found.outliers),
+            )
+            if is_on
+        ],
+        "where": shlex.join(found.where),
+    }
+
+
+def _zooms(found: View) -> dict[str, str]:
+    texts = view.said(found).get("zoom", [])
+    return dict(zip(found.zoom, texts, strict=True))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
+
+
+# --- live --------------------------------------------------------------------------------------------------
+
+
+def _live(app: Dash, board: Board) -> None:
+    @app.callback(
+        Output("look", "data"),
+        Output("states", "children"),
+        Input("tick", "n_intervals"),
+        State("look", "data"),
+    )
+    def tick(_: int | None, before: dict[str, int] | None) -> tuple[Any, Any]:
+        look = board.look()
+        now = {"version": look.version, "frames": look.frames}
+        return (no_update, no_update) if now == before else (now, _states(look))
+
+
+def _states(look: Look) -> list[Any]:
+    """The sweep in one line: how many runs are in which state, how far it is."""
+    found = progress(look.runs)
+    parts: list[Any] = [html.Span(words.count(sum(found.counts.values()), "run"), className="total")]
+    for state, n in found.counts.items():
+        name = "unknown" if state is None else str(state)
+        parts.append(html.Span([html.I(className=f"dot {name}"), f"{n} {name.lower()}"], className="state"))
+    if 0 < found.total != found.ended:
+        parts.append(html.Progress(value=str(found.ended), max=str(found.total)))
+        left = "" if found.left_s is None else f", about {words.duration(found.left_s, tenths=False)} left"
+        parts.append(html.Span(f"{found.ended} of {found.total} ended{left}"))
+    if look.problem is not None:
+        parts.append(html.Span(f"cannot look again: {look.problem}", className="problem"))
+    if look.runs.problems:
+        lines = [str(problem) for problem in look.runs.problems]
+        parts.append(
+            html.Details(
+                [
+                    html.Summary(words.count(len(lines), "problem")),
+                    html.Ul([html.Li(line) for line in lines[:50]]),
+                ],
+                className="problems",
+            )
+        )
+    return parts
+
+
+# --- lists of what can be chosen ---------------------------------------------------------------------------
+
+
+def _lists(app: Dash, board: Board) -> None:
+    @app.callback(
+        Output("tags", "options"),
+        Output("tags-note", "children"),
+        Input("look", "data"),
+        Input("search", "value"),
+        State("tags", "value"),
+        State("tags", "options"),
+    )
+    def tags(_: Any, search: str | None, chosen: list[str] | None, before: Any) -> tuple[Any, Any]:
+        every = board.tags()
+        found = _searched(every, search or "")
+        globs = [name for name in chosen or () if name and name not in every]
+        listed = [*globs, *found[:_MOST_TAGS_LISTED]]
+        options = [{"label": name, "value": name} for name in listed]
+        return (no_update if options == before else options), _note_on_tags(every, found, search)
+
+    @app.callback(
+        *(Output(name, "options") for name in _LISTS),
+        Input("look", "data"),
+        State("view", "data"),
+        *(State(name, "options") for name in _LISTS),
+        prevent_initial_call=True,
+    )
+    def names(_: Any, said: dict[str, Any] | None, *before: Any) -> tuple[Any, ...]:
+        now = _options(board, view.parse(said or {}))
+        return tuple(no_update if new == old else new for new, old in zip(now, before, strict=True))
+
+
+def _options(board: Board, shown: View) -> tuple[list[dict[str, str]], ...]:
+    """What can be chosen in the lists of _LISTS: what differs, and what was chosen already."""
+    differing = board.look().runs.differing()
+    chosen = dict.fromkeys([*differing, *(shown.by or ()), *shown.split, *shown.over])
+    short = compare.short_names(list(chosen))
+    keys = [{"value": key, "label": short[key]} for key in chosen]
+    tags = [{"value": tag, "label": tag} for tag in board.tags()]
+    x = [{"value": value, "label": text} for value, text in X.items()]
+    return [{"value": "", "label": "(all runs together)"}, *keys], keys, keys, [*x, *tags], tags
+
+
+def _searched(every: Sequence[str], search: str) -> list[str]:
+    """The tags that a search finds: by a glob, or by words that are all in the tag, in any case."""
+    search = search.strip()
+    if any(mark in search for mark in "*?["):
+        return [tag for tag in every if compare.matches(tag, [search])]
+    parts = search.lower().split()
+    return [tag for tag in every if all(part in tag.lower() for part in parts)]
+
+
+def _note_on_tags(every: Sequence[str], found: Sequence[str], search: str | None) -> str:
+    if not every:
+        return "No run has logged a scalar yet; they appear here when one does."
+    if not found:
+        return f"No scalar is like {search!r}."
+    if len(found) > _MOST_TAGS_LISTED:
+        return f"{len(found)} scalars; listed are the first {_MOST_TAGS_LISTED}: search."
+    return f"{len(found)} of {words.count(len(every), 'scalar')}" if len(found) < len(every) else ""
+
+
+# --- curves ------------------------------------------------------------------------------------------------
+
+
+def _curves(app: Dash, board: Board) -> None:
+    @app.callback(
+        Output("cards", "children"),
+        Output("legend", "children"),
+        Output("problem", "children"),
+        Output("where-note", "children"),
+        Input("view-of-curves", "data"),
+        Input("look", "data"),
+        Input("theme", "data"),
+        State({"type": "card", "tag": ALL}, "id"),
+        State("zoom", "data"),
+    )
+    def cards(
+        said: dict[str, Any] | None, look: Any, theme: str, there: list[dict[str, str]], zoom: dict[str, str]
+    ) -> tuple[Any, ...]:
+        if said is None or look is None:
+            raise PreventUpdate
+        try:
+            asked = view.parse(said)
+            runs = board.runs(asked)
+            labels = board.labels(asked)
+        except ExptoolsError as error:
+            is_where = "where" in said and _is_of_conditions(board, said)
+            return no_update, no_update, "" if is_where else str(error), str(error) if is_where else ""
+        tags = board.shown(asked)
+        note = "" if len(runs) else "No run is like this; change the conditions."
+        children = (
+            no_update
+            if there and [card["tag"] for card in there] == tags
+            else _cards(tags, asked, board, zoom)
+        )
+        return children, _legend(labels, asked, theme), "", note
+
+    @app.callback(
+        Output({"type": "card", "tag": MATCH}, "figure"),
+        Output({"type": "card", "tag": MATCH}, "style"),
+        Output({"type": "note", "tag": MATCH}, "children"),
+        Output({"type": "drawn", "tag": MATCH}, "data"),
+        Output({"type": "pin", "tag": MATCH}, "aria-pressed"),
+        Input("view-of-curves", "data"),
+        Input("look", "data"),
+        Input({"type": "zoom", "tag": MATCH}, "data"),
+        Input({"type": "seen", "tag": MATCH}, "data"),
+        Input("theme", "data"),
+        State({"type": "drawn", "tag": MATCH}, "data"),
+        State({"type": "card", "tag": MATCH}, "id"),
+    )
+    def card(
+        said: dict[str, Any] | None,
+        look: Any,
+        zoom: str | None,
+        is_seen: bool | None,
+        theme: str,
+        drawn: str | None,
+        name: dict[str, str],
+    ) -> tuple[Any, ...]:
+        if said is None or not is_seen:
+            raise PreventUpdate
+        tag = name["tag"]
+        asked_for = {**said, **({"zoom": [zoom]} if zoom else {})}
+        try:
+            asked = view.parse(asked_for)
+            key = repr((board.card_key(asked, tag), sorted(asked_for.items(), key=str), theme))
+            if key == drawn:
+                raise PreventUpdate
+            found = board.card(asked, tag)
+            made = figure.figure(found, asked, list(board.labels(asked)), dark=theme == "dark")
+        except ExptoolsError as error:
+            return _nothing(theme), no_update, html.Span(str(error), className="problem"), None, "false"
+        style = {"height": f"{made.figure['layout']['height']}px"}
+        return made.figure, style, _note(found, made), key, str(tag in asked.pins).lower()
+
+
+def _is_of_conditions(board: Board, said: Mapping[str, Any]) -> bool:
+    """Whether it is the conditions on runs that are wrong."""
+    try:
+        board.runs(view.parse({"where": said["where"]}))
+    except ExptoolsError:
+        return True
+    return False
+
+
+def _cards(tags: Sequence[str], asked: View, board: Board, zoom: Mapping[str, str]) -> Any:
+    if not tags:
+        text = (
+            "Choose scalars on the left; / searches."
+            if board.tags()
+            else "No run has logged a scalar yet. Curves appear here by themselves when one does."
+        )
+        return html.P(text, className="empty")
+    return [_card(tag, zoom.get(tag)) for tag in tags]
+
+
+def _card(tag: str, zoom: str | None) -> html.Div:
+    def named(kind: str) -> dict[str, str]:
+        return {"type": kind, "tag": tag}
+
+    return html.Div(
+        className="card",
+        key=tag,
+        children=[
+            html.Div(
+                className="card-head",
+                children=[
+                    html.H3(tag, title=tag),
+                    html.Button(
+                        "⚲",
+                        id=named("pin"),
+                        title="pin: this card comes first",
+                        **{"aria-label": f"pin {tag}", "aria-pressed": "false"},
+                    ),
+                    html.Button(
+                        "✕", id=named("close"), title="take this card away", **{"aria-label": f"close {tag}"}
+                    ),
+                ],
+            ),
+            dcc.Graph(
+                id=named("card"),
+                style={"height": f"{figure.height(1)}px"},
+                figure=_nothing("light"),
+                config={
+                    "responsive": True,
+                    "displaylogo": False,
+                    "doubleClick": "reset+autosize",
+                    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
+                },
+            ),
+            html.Div("…", id=named("note"), className="note"),
+            dcc.Store(id=named("zoom"), data=zoom),
+            dcc.Store(id=named("seen"), data=False),
+            dcc.Store(id=named("drawn")),
+        ],
+    )
+
+
+def _nothing(theme: str) -> dict[str, Any]:
+    dark = theme == "dark"
+    look = {**figure.axis_look(dark=dark), "showticklabels": False}
+    return {
+        "data": [],
+        "layout": {**figure.theme(dark=dark), "height": figure.height(1), "xaxis": look, "yaxis": look},
+    }
+
+
+def _note(found: Any, made: figure.Drawn) -> list[Any]:
+    """What a card does not show, below it."""
+    n_lines = sum(len(panel.lines) for panel in found.panels)
+    text = f"{words.count(n_lines, 'line')} of {found.frames:,} frames"
+    if not made.whole:
+        text += f"; drawn are {made.points:,} points, the extremes among them: zoom in for more"
+    parts: list[Any] = [html.Span(text)]
+    if found.notes:
+        summary = html.Summary(words.count(len(found.notes), "note"))
+        parts.append(html.Details([summary, html.Ul([html.Li(note) for note in found.notes])]))
+    return parts
+
+
+def _legend(labels: Mapping[str, Sequence[str]], asked: View, theme: str) -> list[Any]:
+    looks = figure.swatches(list(labels), dark=theme == "dark")
+    chosen = set(asked.runs)
+    parts: list[Any] = []
+    for label in list(labels)[:_MOST_LABELS]:
+        n = len(labels[label])
+        is_off = label in asked.hidden or (chosen and not chosen & set(labels[label]))
+        parts.append(
+            html.Button(
+                [
+                    html.I(
+                        className=f"line {looks[label]['dash']}", style={"--color": looks[label]["color"]}
+                    ),
+                    html.Span(label or "all runs"),
+                    html.Small(f"{n}", title=words.count(n, "run")),
+                ],
+                id={"type": "series", "label": label},
+                className="series off" if is_off else "series",
+                title="hide or show",
+                **{"aria-pressed": str(label not in asked.hidden).lower()},
+            )
+        )
+    if len(labels) > _MOST_LABELS:
+        parts.append(html.Span(f"and {len(labels) - _MOST_LABELS} more", className="faint"))
+    return parts
+
+
+# --- the table ---------------------------------------------------------------------------------------------
+
+
+def _table(app: Dash, board: Board) -> None:
+    @app.callback(
+        Output("grid", "columnDefs"),
+        Output("grid", "rowData"),
+        Output("selected", "children"),
+        Input("view-of-curves", "data"),
+        Input("look", "data"),
+        Input("spark", "value"),
+        Input("theme", "data"),
+        State("grid", "columnDefs"),
+    )
+    def table(
+        said: dict[str, Any] | None, look: Any, spark: str | None, theme: str, before: Any
+    ) -> tuple[Any, ...]:
+        if said is None or look is None:
+            raise PreventUpdate
+        try:
+            asked = view.parse(said)
+            found = board.table(asked)
+            labels = board.labels(asked)
+            small = board.sparks(asked, spark) if spark else {}
+        except ExptoolsError as error:
+            raise PreventUpdate from error  # said beside the conditions, or above the cards
+        looks = figure.swatches(list(labels), dark=theme == "dark")
+        colors = {name: looks[label]["color"] for label, names in labels.items() for name in names}
+        columns = rows.columns(found, spark or "")
+        every = words.count(len(found.rows), "run")
+        text = f"{len(asked.runs)} of {every} selected" if asked.runs else every
+        hidden = ", ".join(found.hidden)
+        title = f"; not shown, as it only says which run it is: {hidden}" if hidden else ""
+        return (no_update if columns == before else columns), rows.rows(found, colors, small), text + title
+
+
+def failures_of(board: Board) -> list[str]:
+    """A line for each kind of failure."""
+    return failures.told(board.look().runs)

@@ -1,0 +1,377 @@
+"use strict";
+// What the page does without asking the server. All text from runs is put in as text, never as markup.
+(() => {
+  const nothing = () => window.dash_clientside.no_update;
+  const byId = (id) => document.getElementById(id);
+  const triggered = () => window.dash_clientside.callback_context.triggered_id;
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+  // --- the view: what the controls say, as names and texts, which are also the query of the address ------
+
+  // In the order of CONTROLS in layout.py.
+  const CONTROLS = ["tab", "tags", "lines", "band", "by", "split", "x", "smooth", "flags", "stat", "over", "where", "spark", "run", "step"];
+  const USUAL = { tab: "curves", lines: "mean", x: "step", smooth: "0", stat: "final" };
+  const OF_CURVES = ["tags", "pins", "lines", "band", "by", "split", "x", "smooth", "xscale", "yscale", "outliers", "hidden", "runs", "where"];
+  const OF_RUN = { log: ["run"], media: ["run", "step"], histograms: ["run", "step"] };
+
+  function conditions(text) { // as a shell reads words
+    const found = [];
+    for (const match of (text || "").matchAll(/(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+/g)) {
+      found.push(match[0].replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, one) =>
+        single ?? (double !== undefined ? double.replace(/\\(["\\$`])/g, "$1") : one)));
+    }
+    return found;
+  }
+
+  function assemble(...given) {
+    const values = Object.fromEntries(CONTROLS.map((name, i) => [name, given[i]]));
+    const [zoom, hidden, pins, selected, columns, filter, restored, before] = given.slice(CONTROLS.length);
+    if (!restored) return nothing();
+    const view = {};
+    const put = (name, value) => { if (value !== undefined && value !== null && value !== "" && String(value) !== USUAL[name]) view[name] = String(value); };
+    const list = (name, items) => { if (items && items.length) view[name] = items.map(String); };
+    for (const name of ["tab", "lines", "band", "x", "smooth", "stat", "spark"]) put(name, values[name]);
+    for (const name of OF_RUN[values.tab] || []) put(name, values[name]);
+    if (values.tags && values.tags.length) list("tags", values.tags);
+    else if ((before && before.tags) || triggered() === "tags") view.tags = [""]; // chosen: none
+    list("by", values.by);
+    for (const name of ["split", "over"]) list(name, values[name]);
+    const flags = values.flags || [];
+    if (flags.includes("logx")) view.xscale = "log";
+    if (flags.includes("logy")) view.yscale = "log";
+    if (flags.includes("inliers")) view.outliers = "off";
+    list("where", conditions(values.where));
+    list("hidden", hidden);
+    list("pins", pins);
+    const ids = Array.isArray(selected) ? selected.map((row) => row.id) : (selected && selected.ids) || [];
+    list("runs", [...ids].sort());
+    list("zoom", Object.values(zoom || {}));
+    const sorted = (columns || []).filter((column) => column.sort).map(({ colId, sort, sortIndex }) => ({ colId, sort, sortIndex }));
+    if (sorted.length) view.sort = JSON.stringify(sorted);
+    if (filter && Object.keys(filter).length) view.filter = JSON.stringify(filter);
+    document.body.dataset.tab = values.tab;
+    document.body.dataset.lines = values.lines;
+    byId("smooth-text").textContent = Number(values.smooth || 0).toFixed(2);
+    address(view);
+    return same(view, before) ? nothing() : view;
+  }
+
+  function query(view) {
+    const found = new URLSearchParams();
+    for (const [name, value] of Object.entries(view)) for (const text of Array.isArray(value) ? value : [value]) found.append(name, text);
+    return found.toString();
+  }
+
+  function address(view) {
+    const text = query(view);
+    history.replaceState(null, "", text ? `?${text}` : location.pathname);
+    for (const link of document.querySelectorAll("a[id^='export-']")) link.href = `download/${link.id.slice(7)}${text ? `?${text}` : ""}`;
+  }
+
+  function ofCurves(view, before) {
+    if (!view) return nothing();
+    const found = Object.fromEntries(OF_CURVES.filter((name) => name in view).map((name) => [name, view[name]]));
+    return same(found, before) ? nothing() : found;
+  }
+
+  // --- zoom ---------------------------------------------------------------------------------------------
+
+  function ends(layout, changed, axis) {
+    // The range of any panel's axis counts: they are zoomed together.
+    const name = Object.keys(changed).find((key) => new RegExp(`^${axis}axis\\d*\\.range(\\[0\\])?$`).test(key));
+    if (!name) return Object.keys(changed).some((key) => new RegExp(`^${axis}axis\\d*\\.autorange$`).test(key)) ? "" : undefined;
+    const range = name.endsWith("[0]") ? [changed[name], changed[name.replace("[0]", "[1]")]] : changed[name];
+    const of = layout[name.split(".")[0]] || {};
+    const { unit, is_date: isDate } = layout.meta || { unit: 1, is_date: false };
+    const value = (end) => {
+      if (of.type === "date") return (typeof end === "number" ? end : Date.parse(`${String(end).replace(" ", "T")}${/Z$/.test(end) ? "" : "Z"}`)) / 1000;
+      const plain = of.type === "log" ? 10 ** Number(end) : Number(end);
+      return axis === "x" && !isDate ? plain * unit : plain;
+    };
+    const [low, high] = range.map(value);
+    return Number.isFinite(low) && Number.isFinite(high) && low < high ? `${low}~${high}` : undefined;
+  }
+
+  function zoomed(all, zoom) {
+    const id = triggered();
+    if (!id || !id.tag) return nothing();
+    const graph = graphs().find((one) => one.tag === id.tag);
+    const entry = window.dash_clientside.callback_context.triggered[0];
+    if (!graph || !entry || !entry.value) return nothing();
+    const before = (zoom || {})[id.tag] ? (zoom[id.tag].slice(id.tag.length + 1)).split(":") : ["", ""];
+    const x = ends(graph.plot.layout, entry.value, "x");
+    const y = ends(graph.plot.layout, entry.value, "y");
+    if (x === undefined && y === undefined) return nothing();
+    const now = [x === undefined ? before[0] : x, y === undefined ? before[1] : y];
+    const found = { ...zoom };
+    if (now[0] || now[1]) found[id.tag] = `${id.tag}:${now[0]}:${now[1]}`;
+    else delete found[id.tag];
+    return same(found, zoom) ? nothing() : found;
+  }
+
+  function zoomOf(zoom, before, id) {
+    const now = (zoom || {})[id.tag] || null;
+    return now === (before || null) ? nothing() : now;
+  }
+
+  // --- cards and series --------------------------------------------------------------------------------
+
+  const clicked = () => { const entry = window.dash_clientside.callback_context.triggered[0]; return entry && entry.value ? triggered() : null; };
+
+  function pin(_, pins) {
+    const id = clicked();
+    if (!id) return nothing();
+    return pins.includes(id.tag) ? pins.filter((tag) => tag !== id.tag) : [...pins, id.tag];
+  }
+
+  function close(_, pins, cards) {
+    const id = clicked();
+    if (!id) return nothing();
+    if (pins.includes(id.tag)) window.dash_clientside.set_props("pins", { data: pins.filter((tag) => tag !== id.tag) });
+    return cards.map((card) => card.tag).filter((tag) => tag !== id.tag);
+  }
+
+  function hide(_, hidden) {
+    const id = clicked();
+    if (!id) return nothing();
+    return hidden.includes(id.label) ? hidden.filter((label) => label !== id.label) : [...hidden, id.label];
+  }
+
+  function add(_, __, search, options, tags) {
+    const text = (search || "").trim();
+    if (/[*?[]/.test(text)) return [...new Set([...(tags || []), text])];
+    return [...new Set([...(tags || []), ...(options || []).map((option) => option.value)])];
+  }
+
+  const clear = () => [];
+  const unselect = () => ({ ids: [] });
+
+  // --- cards ask for their curves when they are seen --------------------------------------------------------
+
+  function graphs() {
+    return [...document.querySelectorAll("#cards .card .dash-graph")].map((graph) => ({
+      tag: JSON.parse(graph.id).tag, graph, plot: graph.querySelector(".js-plotly-plot"),
+    })).filter((one) => one.plot);
+  }
+
+  const watched = new WeakSet();
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const tag = JSON.parse(entry.target.id).tag;
+      if (window.dash_clientside.set_props) window.dash_clientside.set_props({ type: "seen", tag }, { data: entry.isIntersecting });
+    }
+  }, { rootMargin: "300px" });
+  new MutationObserver(() => {
+    for (const graph of document.querySelectorAll("#cards .card .dash-graph")) {
+      if (!watched.has(graph)) { watched.add(graph); seen.observe(graph); }
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  // --- one hover across all cards ----------------------------------------------------------------------------
+
+  const MOST_IN_READOUT = 12;
+  const marks = new Map(); // plot -> { line, box }
+
+  function number(value) {
+    if (value === 0) return "0";
+    const size = Math.abs(value);
+    return size >= 1e6 || size < 1e-4 ? value.toExponential(4) : String(Number(value.toPrecision(6)));
+  }
+
+  function nearest(xs, from, to, x) {
+    let low = from;
+    let high = to - 1;
+    if (high < low || x < xs[low] || x > xs[high]) return -1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (xs[middle] < x) low = middle; else high = middle;
+    }
+    return x - xs[low] <= xs[high] - x ? low : high;
+  }
+
+  function under(plot, x, panel) {
+    const found = [];
+    for (const trace of plot._fullData || []) {
+      const meta = trace.meta;
+      if (!meta || !meta.starts || (panel && trace.xaxis !== panel)) continue;
+      for (let i = 0; i + 1 < meta.starts.length; i += 1) {
+        const at = nearest(trace.x, meta.starts[i], meta.starts[i + 1] - 1, x);
+        if (at >= 0 && Number.isFinite(trace.y[at])) {
+          found.push({ name: meta.runs[i] || meta.label || "all runs", x: trace.x[at], y: trace.y[at], color: trace.line.color, axis: trace.xaxis });
+        }
+      }
+    }
+    return found;
+  }
+
+  function axisValue(axis, pixel) { return axis.type === "date" ? axis.p2c(pixel) : axis.p2d(pixel); }
+  function axisPixel(axis, value) { return axis.type === "date" ? axis.c2p(value) : axis.d2p(value); }
+
+  function axesOf(plot) {
+    return Object.keys(plot._fullLayout || {}).filter((name) => /^xaxis\d*$/.test(name)).map((name) => plot._fullLayout[name]);
+  }
+
+  function pointed(event) {
+    const plot = event.target.closest && event.target.closest("#cards .js-plotly-plot");
+    if (!plot || !plot._fullLayout) { clearMarks(); return; }
+    const box = plot.getBoundingClientRect();
+    const px = event.clientX - box.left;
+    const py = event.clientY - box.top;
+    const axis = axesOf(plot).find((one) => {
+      const y = plot._fullLayout[one._mainSubplot ? "yaxis" + one._id.slice(1) : "yaxis"] || plot._fullLayout.yaxis;
+      return px >= one._offset && px <= one._offset + one._length && py >= y._offset && py <= y._offset + y._length;
+    });
+    if (!axis) { clearMarks(); return; }
+    const x = axisValue(axis, px - axis._offset);
+    const yAxis = plot._fullLayout["yaxis" + axis._id.slice(1)] || plot._fullLayout.yaxis;
+    for (const { plot: other } of graphs()) mark(other, x, other === plot ? axis._id : null, other === plot ? py - yAxis._offset : null, yAxis);
+  }
+
+  function mark(plot, x, panel, py, yAxis) {
+    const axis = axesOf(plot).find((one) => !panel || one._id === panel);
+    if (!axis) return;
+    let found = under(plot, x, axis._id);
+    const total = found.length;
+    if (py !== null) {
+      const distance = (point) => Math.abs(yAxis.d2p(point.y) - py);
+      found.sort((a, b) => distance(a) - distance(b));
+    }
+    found = found.slice(0, MOST_IN_READOUT);
+    let parts = marks.get(plot);
+    if (!parts) {
+      parts = { line: document.createElement("div"), box: document.createElement("div") };
+      parts.line.className = "hover-line";
+      parts.box.className = "readout";
+      plot.append(parts.line, parts.box);
+      marks.set(plot, parts);
+    }
+    const at = axis._offset + axisPixel(axis, x);
+    const y = plot._fullLayout["yaxis" + axis._id.slice(1)] || plot._fullLayout.yaxis;
+    const isInside = at >= axis._offset && at <= axis._offset + axis._length;
+    parts.line.hidden = !isInside;
+    parts.box.hidden = !isInside || !found.length;
+    if (!isInside) return;
+    Object.assign(parts.line.style, { left: `${at}px`, top: `${y._offset}px`, height: `${y._length}px` });
+    const isRight = at < axis._offset + axis._length / 2;
+    Object.assign(parts.box.style, isRight ? { left: `${at + 10}px`, right: "" } : { left: "", right: `${plot.clientWidth - at + 10}px` });
+    parts.box.style.top = `${y._offset + 4}px`;
+    const rows = found.map((point) => {
+      const row = document.createElement("div");
+      const dot = document.createElement("i");
+      dot.style.background = point.color;
+      const value = document.createElement("b");
+      value.textContent = number(point.y);
+      const name = document.createElement("span");
+      name.textContent = point.name;
+      row.append(dot, value, name);
+      return row;
+    });
+    const head = document.createElement("div");
+    head.className = "at";
+    const name = (plot._fullLayout.xaxis.title.text || (axesOf(plot).map((one) => one.title.text).find(Boolean)) || "x").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
+    head.textContent = axis.type === "date" ? new Date(x).toISOString().slice(0, 19).replace("T", " ") : `${name} ${number(found.length ? found[0].x : x)}`;
+    const more = document.createElement("div");
+    more.className = "at";
+    if (total > found.length) more.textContent = `and ${total - found.length} more`;
+    parts.box.replaceChildren(head, ...rows, ...(total > found.length ? [more] : []));
+  }
+
+  function clearMarks() { for (const { line, box } of marks.values()) { line.hidden = true; box.hidden = true; } }
+
+  let waiting = null;
+  document.addEventListener("mousemove", (event) => {
+    if (waiting) { waiting = event; return; }
+    waiting = event;
+    requestAnimationFrame(() => { const last = waiting; waiting = null; pointed(last); });
+  }, { passive: true });
+
+  // --- light and dark -----------------------------------------------------------------------------------------
+
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  let theme = null;
+  try { theme = localStorage.getItem("exptools-theme"); } catch { /* it is not kept, then */ }
+
+  function showTheme() {
+    const name = theme || (prefersDark.matches ? "dark" : "light");
+    document.documentElement.dataset.theme = name;
+    document.documentElement.dataset.agThemeMode = name;
+    if (window.dash_clientside && window.dash_clientside.set_props && byId("page")) window.dash_clientside.set_props("theme", { data: name });
+  }
+
+  function turnTheme() {
+    theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    try { localStorage.setItem("exptools-theme", theme); } catch { /* it is not kept, then */ }
+    showTheme();
+  }
+  showTheme();
+  prefersDark.addEventListener("change", showTheme);
+
+  // --- keys ---------------------------------------------------------------------------------------------------
+
+  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+  const flags = () => [...document.querySelectorAll("#flags input")];
+  let lastFocus = null;
+
+  function help(isOpen) {
+    const dialog = byId("help");
+    if (isOpen) lastFocus = document.activeElement;
+    dialog.hidden = !isOpen;
+    if (isOpen) byId("close-help").focus(); else if (lastFocus) lastFocus.focus();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      if (!byId("help").hidden) help(false);
+      const menu = byId("export");
+      if (menu.open) { menu.open = false; menu.querySelector("summary").focus(); }
+      if (document.activeElement) document.activeElement.blur();
+      return;
+    }
+    const isField = event.target.closest("input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable], .ag-root, [role=listbox], .dash-dropdown-content");
+    if (isField || event.ctrlKey || event.metaKey || event.altKey) return;
+    const actions = {
+      "/": () => { byId("search").focus(); byId("search").select(); },
+      "?": () => help(byId("help").hidden),
+      d: turnTheme,
+      s: () => byId("smooth").focus(),
+      t: () => { const cell = document.querySelector("#grid .ag-header-cell"); if (cell) cell.focus(); },
+      l: () => flags()[1] && flags()[1].click(),
+      r: () => setProps("lines", { value: document.body.dataset.lines === "runs" ? "mean" : "runs" }),
+    };
+    const action = actions[event.key];
+    const tab = /^[1-8]$/.test(event.key) ? document.querySelectorAll("#tab input")[Number(event.key) - 1] : null;
+    if (action || tab) { event.preventDefault(); if (tab) tab.click(); else action(); }
+  });
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#dark")) turnTheme();
+    else if (event.target.closest("#ask")) help(true);
+    else if (event.target.closest("#close-help") || event.target.id === "help") help(false);
+    const menu = byId("export");
+    if (menu && menu.open && !event.target.closest("#export")) menu.open = false;
+  });
+
+  // --- is the server still there? -------------------------------------------------------------------------------
+
+  const plainFetch = window.fetch;
+  window.fetch = async (...given) => {
+    try {
+      const answer = await plainFetch(...given);
+      document.body.classList.toggle("alone", false);
+      return answer;
+    } catch (error) {
+      if (error.name !== "AbortError") document.body.classList.toggle("alone", true);
+      throw error;
+    }
+  };
+
+  // The theme is told to the page once it is there.
+  const page = new MutationObserver(() => {
+    if (byId("page") && window.dash_clientside && window.dash_clientside.set_props) { page.disconnect(); showTheme(); }
+  });
+  page.observe(document.documentElement, { childList: true, subtree: true });
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    exptools: { assemble, ofCurves, zoomed, zoomOf, pin, close, hide, add, clear, unselect },
+  });
+})();

@@ -1,0 +1,153 @@
+"""The lines of a card: of every panel and series, whole, as arrays; thinned only when they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from exptools.viewing.figures import measured, series
+from exptools.viewing.figures.kinds import curves as bands
+from exptools.viewing.figures.series import Cell
+from exptools.viewing.figures.source import Source, panel_name, source_of
+from exptools.viewing.statistics.curves import ordered
+
+if TYPE_CHECKING:
+    from exptools.viewing.api import Runs
+    from exptools.viewing.statistics.order import Floats
+    from exptools.viewing.web.view import View
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line over increasing x; all arrays float64 of shape (points,), or None.
+
+    label: of its series. runs: whose it is. raw: before smoothing. low, high: of the band. n: how many runs
+    count at each point, if not all do everywhere.
+    """
+
+    label: str
+    runs: tuple[str, ...]
+    x: Floats
+    y: Floats
+    raw: Floats | None = None
+    low: Floats | None = None
+    high: Floats | None = None
+    n: Floats | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        arrays = (self.x, self.y, self.raw, self.low, self.high, self.n)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """name: what its runs share, such as `model: small`; "" if there is one panel."""
+
+    name: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """All of one tag. frames: that its runs have logged. notes: what cannot be seen, a line each."""
+
+    tag: str
+    panels: tuple[Panel, ...]
+    frames: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory."""
+        return sum(line.nbytes for panel in self.panels for line in panel.lines)
+
+
+def card(runs: Runs, view: View, tag: str) -> Card:
+    """The lines of `tag`.
+
+    Raises:
+        ViewError: a key or an x that there is not; no run has a value of the tag.
+    """
+    source = source_of(runs, view.spec((_exactly(tag),)))
+    frames = sum(source.found.frames.get(tag, {}).values())
+    if view.has_runs:
+        return Card(tag, tuple(_panel_of_runs(source, cell, tag) for cell in source.cells()), frames)
+    found = bands.panels(source)
+    notes = tuple(dict.fromkeys(note for panel in found for note in panel.notes))
+    return Card(
+        tag,
+        tuple(
+            Panel(panel_name(p.cell, source), tuple(_line(m.label, m.group.runs, m.found) for m in p.marks))
+            for p in found
+        ),
+        frames,
+        notes,
+    )
+
+
+def _exactly(tag: str) -> str:
+    """A pattern of this tag alone, whatever characters it has."""
+    import glob
+
+    return glob.escape(tag)
+
+
+def _panel_of_runs(source: Source, cell: Cell, tag: str) -> Panel:
+    return Panel(panel_name(cell, source), tuple(_singles(source, cell, tag)))
+
+
+def _singles(source: Source, cell: Cell, tag: str) -> Iterator[Line]:
+    smooth = source.spec.smooth
+    for one in source.series(cell, tag):
+        for name in one.group.runs:
+            logged = source.found.curves[tag][name]
+            by_x = ordered(*logged)
+            y = measured.treated(logged, smooth, None)[1] if smooth else by_x.y
+            yield Line(one.label, (name,), by_x.x, y, by_x.y if smooth else None)
+
+
+def _line(label: str, runs: tuple[str, ...], line: bands.Line) -> Line:
+    a = line.aggregate
+    has_band = not np.isnan(a.low).all()
+    return Line(
+        label,
+        runs,
+        a.x,
+        a.center,
+        None if line.raw is None else line.raw.center,
+        a.low if has_band else None,
+        a.high if has_band else None,
+        None if line.whole.all() else a.n.astype(np.float64),
+    )
+
+
+def labels(runs: Runs, view: View) -> dict[str, tuple[str, ...]]:
+    """The series of all cards, in their order, each with its runs.
+
+    Raises:
+        ViewError: a key that there is not.
+    """
+    members = runs.members
+    if view.by is None:
+        split = series.resolved([key for key in view.split if key != "tag"], members)
+        found = series.settings(members, {member.name for member in members}, split)
+        return _joined((one.label, one.whole.runs) for one in found)
+    keys = series.resolved([key for key in view.by if key != "tag"], members)
+    return _joined((group.label, group.runs) for group in series.by_keys(members, keys))
+
+
+def _joined(pairs: Iterator[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for label, names in pairs:
+        found[label] = (*found.get(label, ()), *names)
+    return found
+
+
+def by_run(found: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The label of each run."""
+    return {name: label for label, names in found.items() for name in names}

@@ -1,0 +1,49 @@
+"""The page of some runs, served: what --web does."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from exptools.viewing.web.serve import DEFAULT_PORT, check_installed, serve
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from exptools.viewing.api import Runs
+    from exptools.viewing.held import Held
+
+__all__ = ["DEFAULT_PORT", "start"]
+
+
+def start(
+    load: Callable[[Held], Runs],
+    *,
+    title: str,
+    tags: Sequence[str],
+    host: str | None,
+    port: int,
+    say: Callable[[str], None],
+) -> int:
+    """Serve the page of what `load` looks at, until Ctrl-C; the exit code.
+
+    tags: of the first cards; none for the first few scalars.
+
+    Raises:
+        ViewError: packages are missing, there are no runs, or it cannot listen there.
+    """
+    check_installed()
+    from exptools.viewing.held import Held
+    from exptools.viewing.web.board import HELD, Board
+
+    held = Held(HELD)
+    board = Board(lambda: load(held))
+
+    def made(address: str) -> WSGIApplication:
+        from exptools.viewing.web import app
+
+        return app.make(board, title).server  # type: ignore[no-any-return]
+
+    query = urllib.parse.urlencode({"tags": list(tags)}, doseq=True)
+    return serve(made, host=host, port=port, say=say, query=query)
