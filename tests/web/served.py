@@ -19,8 +19,8 @@ import waitress.server  # noqa: F401
 import exptools.viewing.exporters.table  # noqa: F401
 from exptools.errors import ViewError
 from exptools.viewing.web import serve
-from exptools.viewing.web.guard import Guard
 
+SEEN = "seen.txt"  # method and path of all that reached the application
 CLOSED = "closed.txt"  # is written here when an answer of /slow, /stream or /forever is closed
 
 
@@ -58,6 +58,8 @@ def broken(after: int) -> Iterator[bytes]:
 
 def app(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
+    with open(SEEN, "a") as file:
+        file.write(f"{environ['REQUEST_METHOD']} {path}\n")
     headers = [("Content-Type", "text/html"), ("Server", "Toy/1.2.3"), ("X-Frame-Options", "ALLOWALL")]
     if path == "/raises":
         raise ValueError(f"not \x1b[31m today, {environ['QUERY_STRING']}")
@@ -97,8 +99,11 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--uid", type=int)
     parser.add_argument("--in-order", action="store_true", help="end as exptools-view does")
+    parser.add_argument("--unguarded", action="store_true", help="to see what an attack would do")
     parser.add_argument("--ignore", type=int, help="a signal to ignore")
     given = parser.parse_args()
+    if given.unguarded:
+        serve.guarded = lambda app, guard: app  # type: ignore[attr-defined]
     logging.basicConfig(level=logging.DEBUG, filename="root.log")
     if given.uid is not None:
         os.setuid(given.uid)
@@ -126,5 +131,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    assert Guard().token is None
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Who may ask the server: hostile requests to a real one, byte for byte, and pages in a real browser."""
+"""Who may ask the server: hostile requests to a real one, byte for byte."""
 
 from __future__ import annotations
 
