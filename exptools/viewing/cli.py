@@ -265,10 +265,21 @@ def _web(options: argparse.Namespace) -> int:
     return start(
         load,
         title=", ".join(options.paths),
+        given=[*options.paths, *_chosen_by(options)],
         tags=options.tags or (),
         host=options.host,
         port=DEFAULT_PORT if options.port is None else options.port,
         say=say,
+    )
+
+
+def _chosen_by(options: argparse.Namespace) -> Iterator[str]:
+    """The words of the command line that choose runs."""
+    for name in ("where", "exclude", "state"):
+        yield from (f"--{name}={value}" for value in getattr(options, name) or ())
+    yield from ["--latest"] * options.latest
+    yield from (
+        f"--{n}={getattr(options, n)}" for n in ("best", "max", "min") if getattr(options, n) is not None
     )
 
 

@@ -87,7 +87,13 @@ def _of_run(run: Summary) -> dict[str, Any]:
 
 
 def of_attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What provenance.json says of an attempt, flat."""
     return compare.flatten({key: value for key, value in entry.items() if key not in _ELSEWHERE})
+
+
+def repeats(name: str) -> bool:
+    """Whether this fact of an attempt says again what the config or the slot is."""
+    return name in ("overrides", "argv") or name.startswith("environment.EXPTOOLS_")
 
 
 def _finals(run: Summary) -> dict[str, float]:

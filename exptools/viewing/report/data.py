@@ -238,11 +238,11 @@ def _differing(runs: Runs) -> list[dict[str, Any]]:
 
 def _provenance(runs: Runs) -> list[dict[str, Any]]:
     """What is not the same in the provenance of all runs: each value with the number of its runs."""
-    from exptools.viewing.difference import of_attempt
+    from exptools.viewing.difference import of_attempt, repeats
 
     counts: dict[str, dict[str, int]] = {}
     facts = [
-        {name: value for name, value in of_attempt(runs.attempt(run)).items() if not _repeats(name)}
+        {name: value for name, value in of_attempt(runs.attempt(run)).items() if not repeats(name)}
         for run in runs
     ]
     for name in dict.fromkeys(name for fact in facts for name in fact):
@@ -250,11 +250,6 @@ def _provenance(runs: Runs) -> list[dict[str, Any]]:
             text = compare.text(fact.get(name, compare.MISSING))
             counts.setdefault(name, {})[text] = counts.get(name, {}).get(text, 0) + 1
     return [{"name": name, "values": _counted(of)} for name, of in counts.items() if len(of) > 1]
-
-
-def _repeats(name: str) -> bool:
-    """Whether it says again what the config or the slot is."""
-    return name in ("overrides", "argv") or name.startswith("environment.EXPTOOLS_")
 
 
 _MOST_VALUES = 12  # of a key that are named

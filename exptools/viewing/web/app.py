@@ -14,10 +14,10 @@ from dash.exceptions import PreventUpdate
 
 from exptools import words
 from exptools.errors import ExptoolsError, ViewError
-from exptools.viewing import compare, failures
+from exptools.viewing import compare
 from exptools.viewing.figures import series
-from exptools.viewing.web import figure, other, rows, view
-from exptools.viewing.web.layout import CONTROLS, X, layout
+from exptools.viewing.web import downloads, figure, other, rows, view
+from exptools.viewing.web.layout import CONTROLS, X, aria, layout
 from exptools.viewing.web.progress import progress
 from exptools.viewing.web.view import View
 
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from exptools.viewing.web.live import Look
 
 _HERE = Path(__file__).parent
-_LISTS = ("by", "split", "over", "x", "spark")  # whose options go with the runs
+_LISTS = ("by", "split", "over", "x", "spark", "run")  # whose options go with the runs
 _MOST_LABELS = 60  # in the legend
 _MOST_TAGS_LISTED = 400  # in the list of scalars; the search finds the others
 
 
-def make(board: Board, title: str) -> Dash:
-    """The application. title: what is looked at."""
+def make(board: Board, title: str, given: Sequence[str] = ()) -> Dash:
+    """The application.
+
+    title: what is looked at. given: the paths, and how runs were chosen, on the command line.
+    """
     app = Dash(
         "exptools",
         assets_folder=str(_HERE / "assets"),
@@ -49,6 +52,8 @@ def make(board: Board, title: str) -> Dash:
     _curves(app, board)
     _table(app, board)
     other.register(app, board)
+    _export(app, board, list(given))
+    downloads.register(app.server, board, title)
     _say_policy(app)
     return app
 
@@ -64,7 +69,7 @@ def _say_policy(app: Dash) -> None:
         "form-action 'self'; frame-ancestors 'none'"
     )
 
-    @app.server.after_request
+    @app.server.after_request  # type: ignore[untyped-decorator]
     def add(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
         return response
@@ -74,7 +79,7 @@ def _keep_in_the_browser(app: Dash) -> None:
     """What the browser does without asking: controls to view, view to address, zoom, pins, legend."""
 
     def local(name: str, *parts: Any, **options: Any) -> None:
-        app.clientside_callback(ClientsideFunction("exptools", name), *parts, **options)
+        app.clientside_callback(ClientsideFunction("exptools", name), *parts, **options)  # type: ignore[no-untyped-call]
 
     local(
         "assemble",
@@ -305,12 +310,15 @@ def _lists(app: Dash, board: Board) -> None:
     @app.callback(
         *(Output(name, "options") for name in _LISTS),
         Input("look", "data"),
-        State("view", "data"),
+        Input("view-of-curves", "data"),
         *(State(name, "options") for name in _LISTS),
         prevent_initial_call=True,
     )
     def names(_: Any, said: dict[str, Any] | None, *before: Any) -> tuple[Any, ...]:
-        now = _options(board, view.parse(said or {}))
+        try:
+            now = _options(board, view.parse(said or {}))
+        except ExptoolsError as error:
+            raise PreventUpdate from error  # it is said above the cards
         return tuple(no_update if new == old else new for new, old in zip(now, before, strict=True))
 
 
@@ -322,7 +330,8 @@ def _options(board: Board, shown: View) -> tuple[list[dict[str, str]], ...]:
     keys = [{"value": key, "label": short[key]} for key in chosen]
     tags = [{"value": tag, "label": tag} for tag in board.tags()]
     x = [{"value": value, "label": text} for value, text in X.items()]
-    return [{"value": "", "label": "(all runs together)"}, *keys], keys, keys, [*x, *tags], tags
+    runs = [{"value": run.name, "label": run.told} for run in board.runs(shown)]
+    return [{"value": "", "label": "(all runs together)"}, *keys], keys, keys, [*x, *tags], tags, runs
 
 
 def _searched(every: Sequence[str], search: str) -> list[str]:
@@ -456,10 +465,10 @@ def _card(tag: str, zoom: str | None) -> html.Div:
                         "⚲",
                         id=named("pin"),
                         title="pin: this card comes first",
-                        **{"aria-label": f"pin {tag}", "aria-pressed": "false"},
+                        **aria(label=f"pin {tag}", pressed="false"),
                     ),
                     html.Button(
-                        "✕", id=named("close"), title="take this card away", **{"aria-label": f"close {tag}"}
+                        "✕", id=named("close"), title="take this card away", **aria(label=f"close {tag}")
                     ),
                 ],
             ),
@@ -523,7 +532,7 @@ def _legend(labels: Mapping[str, Sequence[str]], asked: View, theme: str) -> lis
                 id={"type": "series", "label": label},
                 className="series off" if is_off else "series",
                 title="hide or show",
-                **{"aria-pressed": str(label not in asked.hidden).lower()},
+                **aria(pressed=str(label not in asked.hidden).lower()),
             )
         )
     if len(labels) > _MOST_LABELS:
@@ -567,6 +576,13 @@ def _table(app: Dash, board: Board) -> None:
         return (no_update if columns == before else columns), rows.rows(found, colors, small), text + title
 
 
-def failures_of(board: Board) -> list[str]:
-    """A line for each kind of failure."""
-    return failures.told(board.look().runs)
+# --- export ------------------------------------------------------------------------------------------------
+
+
+def _export(app: Dash, board: Board, given: list[str]) -> None:
+    @app.callback(Output("command", "children"), Input("view", "data"), prevent_initial_call=True)
+    def command(said: dict[str, Any] | None) -> str:
+        try:
+            return downloads.command(board, view.parse(said or {}), given)
+        except ExptoolsError as error:
+            return str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash_ag_grid as dag
+import dash_ag_grid as dag  # type: ignore[import-untyped]
 from dash import dcc, html
 
 from exptools.viewing.statistics.reductions import NAMES as STATS
@@ -24,6 +24,11 @@ CONTROLS: dict[str, Any] = {
     "smooth": 0, "flags": [], "stat": "final", "over": [], "where": "", "spark": "",
     "run": "", "step": "",
 }  # fmt: skip
+
+
+def aria(**names: str) -> Any:
+    """Attributes for those who hear the page."""
+    return {f"aria-{name}": text for name, text in names.items()}
 
 
 def layout(title: str) -> html.Div:
@@ -57,8 +62,8 @@ def _head(title: str) -> html.Header:
                 className="actions",
                 children=[
                     _export(),
-                    html.Button("◐", id="dark", title="light or dark (d)", **{"aria-label": "light or dark"}),
-                    html.Button("?", id="ask", title="keys (?)", **{"aria-label": "help"}),
+                    html.Button("◐", id="dark", title="light or dark (d)", **aria(label="light or dark")),
+                    html.Button("?", id="ask", title="keys (?)", **aria(label="help")),
                 ],
             ),
         ]
@@ -211,7 +216,10 @@ def _other_controls() -> html.Div:
                 _labelled("over", dcc.Dropdown(id="over", multi=True, placeholder="what varies")),
                 id="over-part",
             ),
-            html.Div(_labelled("Run", dcc.Dropdown(id="run", clearable=False)), id="run-part"),
+            html.Div(
+                _labelled("Run", dcc.Dropdown(id="run", placeholder="one that failed, or the first")),
+                id="run-part",
+            ),
             html.Div(_labelled("Step", dcc.Dropdown(id="step", placeholder="the last")), id="step-part"),
         ],
     )
@@ -258,7 +266,7 @@ def _help() -> html.Div:
         id="help",
         hidden=True,
         role="dialog",
-        **{"aria-label": "help"},
+        **aria(label="help"),
         children=html.Div(
             className="sheet",
             children=[

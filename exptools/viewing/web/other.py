@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, dcc, html
 from dash.exceptions import PreventUpdate
 
 from exptools.errors import ExptoolsError
+from exptools.viewing import texts
 from exptools.viewing.web import plots, side_by_side, view
 
 if TYPE_CHECKING:
+    from exptools.viewing.api import Run, Runs
     from exptools.viewing.web.board import Board
     from exptools.viewing.web.view import View
 
 _PLOTS = ("bars", "scatter", "parallel")
 _OF_A_RUN = ("log", "media", "histograms")
-_CONFIG = {
+_CONFIG: Any = {
     "displaylogo": False,
     "responsive": True,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"],
@@ -39,36 +41,10 @@ def register(app: Dash, board: Board) -> None:
         try:
             asked = view.parse(said)
             if asked.tab == "curves":
-                return no_update
+                raise PreventUpdate
             return _shown(board, asked, dark=theme == "dark")
         except ExptoolsError as error:
             return html.P(str(error), className="problem")
-
-    @app.callback(
-        Output("run", "options"),
-        Output("run", "value", allow_duplicate=True),
-        Input("view", "data"),
-        Input("look", "data"),
-        State("run", "options"),
-        State("run", "value"),
-        prevent_initial_call=True,
-    )
-    def runs(said: dict[str, Any] | None, look: Any, before: Any, chosen: str | None) -> tuple[Any, Any]:
-        if said is None:
-            raise PreventUpdate
-        try:
-            found = board.runs(view.parse(said))
-        except ExptoolsError as error:
-            raise PreventUpdate from error
-        options = [{"value": run.name, "label": run.told} for run in found]
-        names = [run.name for run in found]
-        usual = (
-            next((run.name for run in found if run.status is not None and run.status.error), *names[:1])
-            if names
-            else None
-        )
-        value = no_update if chosen in names else usual
-        return (no_update if options == before else options), value
 
 
 def _shown(board: Board, asked: View, *, dark: bool) -> Any:
@@ -86,7 +62,26 @@ def _shown(board: Board, asked: View, *, dark: bool) -> Any:
         ] + [_notes(shown.notes)]
     if asked.tab == "compare":
         return side_by_side.table(runs, bool(asked.runs))
-    return html.P("…", className="empty")
+    return _log(_one(runs, asked.run))
+
+
+def _one(runs: Runs, name: str) -> Run:
+    """The run called `name`; if there is none, one that failed, or the first."""
+    return min(runs, key=lambda run: (run.name != name, texts.error(run) is None))
+
+
+def _log(run: Run) -> list[Any]:
+    """What a run printed last, and why it failed."""
+    error, found = texts.error(run), texts.tail(run)
+    parts: list[Any] = []
+    if error is not None:
+        parts.append(html.Pre(error, className="log error", tabIndex=0))
+    if found.missing:
+        return [*parts, html.P(f"There is no log: {found.missing}.", className="empty")]
+    where = f"{run.place.home / found.name}, {found.size:,} bytes"
+    if found.from_offset:
+        where += f"; shown is what follows byte {found.from_offset:,}"
+    return [*parts, html.P(where, className="faint"), html.Pre(found.text, className="log", tabIndex=0)]
 
 
 def _plot(title: str, made: dict[str, Any], i: int) -> html.Div:

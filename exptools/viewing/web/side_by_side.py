@@ -11,7 +11,7 @@ from exptools import words
 from exptools.viewing import compare
 from exptools.viewing.columns import Column, Kind
 from exptools.viewing.compare import MISSING
-from exptools.viewing.difference import of_attempt
+from exptools.viewing.difference import of_attempt, repeats
 from exptools.viewing.exporters.table import nice
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ _NUMBER = Column("", Kind.TAG, "")
 def table(runs: Runs, is_chosen: bool) -> html.Div:
     """The runs in columns, what differs in rows. is_chosen: whether the runs were selected by hand."""
     some = runs.only([run.name for run in list(runs)[:MOST]])
-    parts = {
+    parts: dict[str, list[Mapping[str, Any]]] = {
         "run": [_of_run(run) for run in some],
         "config": [dict(run.flat or {}) for run in some],
-        "provenance": [of_attempt(some.attempt(run)) for run in some],
+        "provenance": [_facts(some, run) for run in some],
         "last value": [dict(finals.values) for _, finals in some.finals()],
     }
     body = [row for part, found in parts.items() for row in _rows(part, found)]
@@ -40,6 +40,10 @@ def table(runs: Runs, is_chosen: bool) -> html.Div:
             else html.P("They do not differ.", className="empty"),
         ]
     )
+
+
+def _facts(runs: Runs, run: Run) -> dict[str, Any]:
+    return {name: fact for name, fact in of_attempt(runs.attempt(run)).items() if not repeats(name)}
 
 
 def _said(runs: Runs, n: int, is_chosen: bool) -> str:

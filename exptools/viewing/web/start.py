@@ -21,6 +21,7 @@ def start(
     load: Callable[[Held], Runs],
     *,
     title: str,
+    given: Sequence[str],
     tags: Sequence[str],
     host: str | None,
     port: int,
@@ -28,7 +29,8 @@ def start(
 ) -> int:
     """Serve the page of what `load` looks at, until Ctrl-C; the exit code.
 
-    tags: of the first cards; none for the first few scalars.
+    given: the paths and the choice of runs, as words of a command line. tags: of the first cards; none for
+    the first few scalars.
 
     Raises:
         ViewError: packages are missing, there are no runs, or it cannot listen there.
@@ -43,7 +45,7 @@ def start(
     def made(address: str) -> WSGIApplication:
         from exptools.viewing.web import app
 
-        return app.make(board, title).server  # type: ignore[no-any-return]
+        return app.make(board, title, given).server  # type: ignore[no-any-return]
 
     query = urllib.parse.urlencode({"tags": list(tags)}, doseq=True)
     return serve(made, host=host, port=port, say=say, query=query)

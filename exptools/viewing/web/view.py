@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -224,23 +223,3 @@ _PARSERS: Final[dict[str, Callable[[str, Sequence[str]], Any]]] = {
     "outliers": _flag,
     **dict.fromkeys(("tags", "by", "pins", "split", "over", "hidden", "runs", "where"), _several),
 }
-
-
-# --- the same on the command line ------------------------------------------------------------------------
-
-
-def command(view: View, tags: Sequence[str], paths: Sequence[str], kind: str = "curves") -> str:
-    """The command that draws what is shown. paths: of the runs, as they were given or each by itself."""
-    spec = view.spec(tags, kind)
-    usual = Spec()
-    words = ["exptools-view", *paths]
-    for condition in view.where:
-        words += ["--where", condition]
-    for tag in tags:
-        words += ["--plot", tag]
-    for one in ("kind", "x", "over", "by", "split", "smooth", "center", "band", "stat", "xscale", "yscale"):
-        value = getattr(spec, one)
-        if value != getattr(usual, one):
-            text = ",".join(value) if isinstance(value, tuple) else f"{value}"
-            words += [f"--{one}={text}"]
-    return shlex.join(words)
