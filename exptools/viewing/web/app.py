@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
 from dash.exceptions import PreventUpdate
 
 from exptools import words
 from exptools.errors import ExptoolsError, ViewError
 from exptools.viewing import compare
+from exptools.viewing.exporters.table import one_line
 from exptools.viewing.figures import series
+from exptools.viewing.options import PROGRAM
 from exptools.viewing.web import downloads, figure, other, rows, view
 from exptools.viewing.web.layout import CONTROLS, X, aria, layout
 from exptools.viewing.web.progress import progress
@@ -43,6 +46,7 @@ def make(board: Board, title: str, given: Sequence[str] = ()) -> Dash:
         suppress_callback_exceptions=True,
         title=title,
         update_title=None,  # type: ignore[arg-type]  # None: the title stays while something loads
+        on_error=_say_error,
     )
     app.layout = layout(title)
     _keep_in_the_browser(app)
@@ -56,6 +60,13 @@ def make(board: Board, title: str, given: Sequence[str] = ()) -> Dash:
     downloads.register(app.server, board, title)
     _say_policy(app)
     return app
+
+
+def _say_error(error: Exception) -> None:
+    """A fault of ours: the page stays up and says so, and so does the terminal, in one line."""
+    text = f"{type(error).__name__}: {error}"
+    print(f"{PROGRAM}: error: {one_line(text)}", file=sys.stderr, flush=True)
+    set_props("problem", {"children": f"This could not be shown. {text}"})
 
 
 def _say_policy(app: Dash) -> None:
@@ -168,7 +179,7 @@ def _restore(app: Dash, board: Board) -> None:
         Output("grid", "selectedRows"),
         Output("grid", "columnState"),
         Output("grid", "filterModel"),
-        Output("problem", "children", allow_duplicate=True),
+        Output("problem-of-address", "children"),
         Output("restored", "data"),
         *(Output(name, "options", allow_duplicate=True) for name in _LISTS),
         Input("url", "search"),

@@ -121,7 +121,7 @@ class Board:
                 if key in self._cards:
                     return self._cards[key]
             try:
-                made = lines.card(self.runs(view), view, tag)
+                made = lines.card(self.runs(view), view, tag, lines.by_run(self.labels(view)))
             finally:
                 with self._lock:
                     self._making.pop(key, None)

@@ -196,6 +196,7 @@ def _main() -> html.Main:
                 value="curves",
                 className="tabs",
             ),
+            html.Div(id="problem-of-address", className="problem", role="alert"),
             html.Div(id="problem", className="problem", role="alert"),
             html.Section(
                 id="curves-part", children=[html.Div(id="legend", className="legend"), html.Div(id="cards")]

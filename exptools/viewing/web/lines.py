@@ -16,6 +16,7 @@ from exptools.viewing.statistics.curves import ordered
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Runs
+    from exptools.viewing.figures.data import Mark
     from exptools.viewing.statistics.order import Floats
     from exptools.viewing.web.view import View
 
@@ -67,8 +68,10 @@ class Card:
         return sum(line.nbytes for panel in self.panels for line in panel.lines)
 
 
-def card(runs: Runs, view: View, tag: str) -> Card:
+def card(runs: Runs, view: View, tag: str, label_of: Mapping[str, str]) -> Card:
     """The lines of `tag`.
+
+    label_of: of each run the label of its series; among fewer runs it would be another, shorter one.
 
     Raises:
         ViewError: a key or an x that there is not; no run has a value of the tag.
@@ -76,15 +79,12 @@ def card(runs: Runs, view: View, tag: str) -> Card:
     source = source_of(runs, view.spec((_exactly(tag),)))
     frames = sum(source.found.frames.get(tag, {}).values())
     if view.has_runs:
-        return Card(tag, tuple(_panel_of_runs(source, cell, tag) for cell in source.cells()), frames)
+        return Card(tag, tuple(_panel_of_runs(source, c, tag, label_of) for c in source.cells()), frames)
     found = bands.panels(source)
     notes = tuple(dict.fromkeys(note for panel in found for note in panel.notes))
     return Card(
         tag,
-        tuple(
-            Panel(panel_name(p.cell, source), tuple(_line(m.label, m.group.runs, m.found) for m in p.marks))
-            for p in found
-        ),
+        tuple(Panel(panel_name(p.cell, source), tuple(_line(label_of, m) for m in p.marks)) for p in found),
         frames,
         notes,
     )
@@ -97,25 +97,27 @@ def _exactly(tag: str) -> str:
     return glob.escape(tag)
 
 
-def _panel_of_runs(source: Source, cell: Cell, tag: str) -> Panel:
-    return Panel(panel_name(cell, source), tuple(_singles(source, cell, tag)))
+def _panel_of_runs(source: Source, cell: Cell, tag: str, label_of: Mapping[str, str]) -> Panel:
+    return Panel(panel_name(cell, source), tuple(_singles(source, cell, tag, label_of)))
 
 
-def _singles(source: Source, cell: Cell, tag: str) -> Iterator[Line]:
+def _singles(source: Source, cell: Cell, tag: str, label_of: Mapping[str, str]) -> Iterator[Line]:
     smooth = source.spec.smooth
     for one in source.series(cell, tag):
         for name in one.group.runs:
             logged = source.found.curves[tag][name]
             by_x = ordered(*logged)
             y = measured.treated(logged, smooth, None)[1] if smooth else by_x.y
-            yield Line(one.label, (name,), by_x.x, y, by_x.y if smooth else None)
+            yield Line(label_of[name], (name,), by_x.x, y, by_x.y if smooth else None)
 
 
-def _line(label: str, runs: tuple[str, ...], line: bands.Line) -> Line:
+def _line(label_of: Mapping[str, str], mark: Mark) -> Line:
+    line: bands.Line = mark.found
+    runs = mark.group.runs
     a = line.aggregate
     has_band = not np.isnan(a.low).all()
     return Line(
-        label,
+        label_of[runs[0]],
         runs,
         a.x,
         a.center,
