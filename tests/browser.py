@@ -37,7 +37,7 @@ def _page(url: str, is_allowed: Callable[[str], bool], **options: Any) -> Iterat
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_context(**options).new_page()
         said: list[str] = []
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("pageerror", lambda error: said.append(error.stack or str(error)))
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("request", lambda request: None if is_allowed(request.url) else said.append(request.url))
         page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ def app(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
     start("200 OK", headers)
     if path == "/slow":
         time.sleep(60)
+    if path == "/pool":
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(time.sleep, 60)
     if path == "/stream":
         return Closing(stream())
     if path == "/forever":

@@ -163,6 +163,27 @@ def test_beyond_this_machine_other_names_are_refused_even_with_the_token(beyond:
     assert answer.text == f"there is no answer under the name {host}: {NOT_THIS_NAME}"
 
 
+def answered(guard: Guard, **environ: str) -> str:
+    """The status of an answer to a request of which a server tells `environ` only."""
+    told: list[str] = []
+
+    def start(status: str, *_: Any) -> Any:
+        told.append(status)
+
+    asked = {"REQUEST_METHOD": "GET", "HTTP_HOST": "localhost", "PATH_INFO": "/", **environ}
+    guarded(lambda _, start: start("200 OK", []) or [], guard)(asked, start)
+    return told[-1]
+
+
+@pytest.mark.parametrize("name", ["viewer.lab", "VIEWER.lab:1"])
+def test_the_name_that_was_given_is_known(name: str) -> None:
+    guard, line = Guard("Viewer.lab", "secret"), "exptools_1=secret; exptools_80=secret"
+
+    assert answered(guard, HTTP_HOST=name, HTTP_COOKIE=line) == "200 OK"
+    assert answered(guard, HTTP_HOST="www.viewer.lab", HTTP_COOKIE=line) == "403 Forbidden"
+    assert answered(Guard("other.lab", "secret"), HTTP_HOST=name, HTTP_COOKIE=line) == "403 Forbidden"
+
+
 # --- other sites -----------------------------------------------------------------------------------------
 
 
@@ -474,6 +495,7 @@ def asked_by(user: int, port: int, end: str = "127.0.0.1") -> str:
 
 @as_root
 def test_another_user_of_this_machine_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)  # seen.txt is written there
     with served(tmp_path, "--uid", 4321) as server:
         assert asked_by(4322, server.port) == (
             "403 another user of this machine has started this exptools-view: "

@@ -195,6 +195,7 @@ def test_a_host_that_is_not_known_is_an_error(host: str) -> None:
     said = refused("--host", host)
 
     assert said.startswith(f"error: --host {host} is not known (")
+    assert ("it can be no name" in said) == (host in ("", "[]", "a" * 70, "x..y"))
     assert said.endswith("); give a name or an address of this machine, or 0.0.0.0 for all it has\n")
     assert said.count("\n") == 1
 
@@ -205,6 +206,19 @@ def test_an_address_of_another_machine_is_an_error(host: str) -> None:
         f"error: --host {host} cannot be listened at (Cannot assign requested address); "
         "give a name or an address of this machine, or 0.0.0.0 for all it has\n"
     )
+
+
+@needs_ipv6
+def test_of_a_name_with_both_the_ipv4_address_is_taken_and_what_is_not_here_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    four, six = (socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET6, ("::1", 0, 0, 0))
+    other = (socket.AF_INET, ("192.0.2.1", 0))  # of another machine
+    for known, end in (([six, four], four), ([six], six), ([other, six], six), ([other, four], four)):
+        found = [(family, socket.SOCK_STREAM, 6, "", end) for family, end in known]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, found=found, **__: found)
+        with listening.listen("name.example", 0, print).sock as sock:
+            assert (sock.family, sock.getsockname()[0]) == (end[0], end[1][0])
 
 
 def test_the_default_port_is_that_of_no_other_tool() -> None:
@@ -224,7 +238,8 @@ def kept_open(server: Server) -> Iterator[None]:
 
 
 def test_control_c_ends_it_with_0_and_without_a_word(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
+    with served(tmp_path) as server, kept_open(server):
+        time.sleep(0.2)  # it waits for requests
         code, err, seconds = server.ended()
 
     assert (code, err) == (0, "")
@@ -246,12 +261,20 @@ def test_a_signal_ends_it_while_requests_are_answered(tmp_path: Path, number: in
         stack.enter_context(kept_open(server))
         half = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         half.sendall(b"GET / HTTP/1.1\r\nHo")
-        # 8 threads: one sends to somebody who does not read, one waits, the others sleep, requests wait.
-        for target in ("/forever", "/stream", *["/slow"] * 9):
+        # 8 threads: one sends to somebody who does not read, one waits for threads of its own; requests wait.
+        for target in ("/forever", "/stream", "/pool", *["/slow"] * 9):
             stack.enter_context(begun(server, target))
         code, err, seconds = server.ended(number)
 
     assert (code, err) == (0 if number == signal.SIGINT else -number, "")
+    assert seconds < PROMPT_S
+
+
+def test_threads_of_a_request_do_not_keep_it(tmp_path: Path) -> None:
+    with served(tmp_path) as server, begun(server, "/pool"):
+        code, err, seconds = server.ended()
+
+    assert (code, err) == (0, "")
     assert seconds < PROMPT_S
 
 
@@ -363,6 +386,14 @@ def test_a_file_is_sent_whole(tmp_path: Path) -> None:
 
         assert answer.text == SCRIPT.read_text()
         assert answer.header("content-length") == str(SCRIPT.stat().st_size)
+
+
+def test_seven_long_answers_do_not_keep_others_waiting(tmp_path: Path) -> None:
+    with served(tmp_path) as server, contextlib.ExitStack() as stack:
+        for _ in range(7):
+            stack.enter_context(begun(server, "/stream"))
+
+        assert ask(server).status == 200
 
 
 def test_more_requests_than_threads_are_answered_on_connections_that_stay(tmp_path: Path) -> None:

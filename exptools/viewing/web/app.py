@@ -48,6 +48,7 @@ def make(board: Board, title: str, given: Sequence[str] = ()) -> Dash:
         update_title=None,  # type: ignore[arg-type]  # None: the title stays while something loads
         on_error=_say_error,
     )
+    app.server.config["PROPAGATE_EXCEPTIONS"] = True  # to who serves it, who says them in one line
     app.layout = layout(title)
     _keep_in_the_browser(app)
     _restore(app, board)

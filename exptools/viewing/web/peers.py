@@ -31,7 +31,7 @@ def is_stranger(address: str, port: int, server_port: int) -> bool:
 def _users(address: str, port: int, server_port: int) -> Iterator[int | None]:
     """Of each socket that fits: its user; None if its process has let go of it, whose it was is then lost."""
     ends = {f"{written}:{port:04X}" for written in _written(address)}
-    there = f":{server_port:04X}"
+    mine, there = f":{port:04X} ", f":{server_port:04X}"
     for table in _TABLES:
         try:
             with open(table) as file:
@@ -39,6 +39,8 @@ def _users(address: str, port: int, server_port: int) -> Iterator[int | None]:
         except OSError:
             continue
         for line in lines:
+            if mine not in line:  # most, where many work
+                continue
             _, here, remote, _, _, _, _, user, _, inode, *_ = line.split()
             if here in ends and remote.endswith(there):
                 yield int(user) if int(inode) else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import os
 import secrets
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from exptools.errors import ViewError
 from exptools.viewing.options import PROGRAM
@@ -57,7 +59,8 @@ def serve(
     query: of the address that is said.
     policy: the Content-Security-Policy of answers that set none themselves.
 
-    SIGTERM and SIGHUP stop the server, and then do what they would have done.
+    SIGTERM and SIGHUP stop the server, and then do what they would have done. If a request is still being
+    answered, Ctrl-C ends the process here: it may use threads that Python would wait for.
 
     Raises:
         ViewError: packages are missing, or it cannot listen there.
@@ -67,11 +70,13 @@ def serve(
     with contextlib.closing(listening.sock):
         token = None if host is None else secrets.token_urlsafe(24)
         app = guarded(make_app(listening.address), Guard(host, token, policy))
-        ended_by = _run(app, listening, lambda: say(_told(listening.address, token, query)))
-    if ended_by == signal.SIGINT:
-        return 0
-    signal.raise_signal(ended_by)
-    return 128 + ended_by  # whoever called has a handler for it that lets us go on
+        end = _run(app, listening, lambda: say(_told(listening.address, token, query)))
+    if end.signal != signal.SIGINT:
+        signal.raise_signal(end.signal)
+        return 128 + end.signal  # whoever called has a handler for it that lets us go on
+    if not end.is_idle:
+        _leave(0)
+    return 0
 
 
 def _told(address: str, token: str | None, query: str) -> str:
@@ -80,8 +85,23 @@ def _told(address: str, token: str | None, query: str) -> str:
     return f"{address}{'?' if asked else ''}{asked}  (Ctrl-C ends it)"
 
 
-def _run(app: WSGIApplication, listening: Listening, begun: Callable[[], None]) -> signal.Signals:
-    """Answer requests until a signal comes; which one it was. `begun` is called when it may come."""
+def _leave(code: int) -> NoReturn:
+    """Without what Python does at the end: threads that others have started, it waits for."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(code)
+
+
+@dataclass(frozen=True)
+class _End:
+    signal: signal.Signals  # that came first
+    is_idle: bool  # whether no request is being answered any more
+
+
+def _run(app: WSGIApplication, listening: Listening, begun: Callable[[], None]) -> _End:
+    """Answer requests until a signal comes. `begun` is called when it may come."""
     from waitress.server import create_server  # type: ignore[import-untyped]
 
     sockets: dict[int, Any] = {}
@@ -101,14 +121,14 @@ def _run(app: WSGIApplication, listening: Listening, begun: Callable[[], None]) 
                 # poll: select does not take files with high numbers.
                 server.asyncore.loop(timeout=30, use_poll=True, map=sockets, count=1)
         finally:
-            _close(server, sockets)
-    return noted[0]
+            is_idle = _close(server, sockets)
+    return _End(noted[0], is_idle)
 
 
-def _close(server: Any, sockets: dict[int, Any]) -> None:
+def _close(server: Any, sockets: dict[int, Any]) -> bool:
     """Requests that are being answered have a moment more; then connections are closed.
 
-    Threads that still work then are daemons: they do not keep the process.
+    Whether all are answered. Threads that still work are daemons.
     """
     listening = server.socket
     server.del_channel()
@@ -116,9 +136,11 @@ def _close(server: Any, sockets: dict[int, Any]) -> None:
     server.task_dispatcher.shutdown(timeout=_PATIENCE_S)
     for channel in list(server.active_channels.values()):
         channel.handle_close()
-    if not server.task_dispatcher.threads:  # else one may still pull it
+    is_idle = not server.task_dispatcher.threads
+    if is_idle:  # else one may still pull it
         server.trigger.close()
     sockets.clear()
+    return is_idle
 
 
 @contextlib.contextmanager
