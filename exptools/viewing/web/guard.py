@@ -74,6 +74,7 @@ def guarded(app: WSGIApplication, guard: Guard) -> WSGIApplication:
     An exception of `app` is answered with 500 and one line on wsgi.errors; of an answer that has begun the
     connection is closed. Forms that POST are refused, as a browser does not say which page they are of
     (Origin: null, by Referrer-Policy no-referrer): use fetch. The query parameter `token` is taken.
+    A GET of `app` should change nothing: any site may open its addresses in a tab of their own.
     """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
