@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import sys
@@ -10,7 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
+from dash import (
+    ALL,
+    MATCH,
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    Patch,
+    State,
+    dcc,
+    html,
+    no_update,
+    set_props,
+)
 from dash.exceptions import PreventUpdate
 
 from exptools import words
@@ -30,6 +44,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _LISTS = ("by", "split", "over", "x", "spark", "run")  # whose options go with the runs
+_NUMBERS = itertools.count()
 _MOST_LABELS = 60  # in the legend
 _MOST_TAGS_LISTED = 400  # in the list of scalars; the search finds the others
 
@@ -394,11 +409,7 @@ def _curves(app: Dash, board: Board) -> None:
             return no_update, no_update, "" if is_where else str(error), str(error) if is_where else ""
         tags = board.shown(asked)
         note = "" if len(runs) else "No run is like this; change the conditions."
-        children = (
-            no_update
-            if there and [card["tag"] for card in there] == tags
-            else _cards(tags, asked, board, zoom)
-        )
+        children = _changed([card["tag"] for card in there], tags, asked, board, zoom)
         return children, _legend(labels, asked, theme), "", note
 
     @app.callback(
@@ -450,15 +461,40 @@ def _is_of_conditions(board: Board, said: Mapping[str, Any]) -> bool:
     return False
 
 
-def _cards(tags: Sequence[str], asked: View, board: Board, zoom: Mapping[str, str]) -> Any:
-    if not tags:
-        text = (
-            "Choose scalars on the left; / searches."
-            if board.tags()
-            else "No run has logged a scalar yet. Curves appear here by themselves when one does."
-        )
-        return html.P(text, className="empty")
-    return [_card(tag, zoom.get(tag)) for tag in tags]
+def _changed(
+    there: Sequence[str], tags: Sequence[str], asked: View, board: Board, zoom: Mapping[str, str]
+) -> Any:
+    """The cards of `tags`; those that are there already, in this order, stay as they are."""
+    if there == tags and tags:
+        return no_update
+    if not tags or not there:
+        return [_card(tag, zoom.get(tag)) for tag in tags] or html.P(_no_cards(board), className="empty")
+    kept = _in_both(there, tags)
+    changes = Patch()
+    for i in reversed(range(len(there))):
+        if there[i] not in kept:
+            del changes[i]
+    for i, tag in enumerate(tags):
+        if tag not in kept:
+            changes.insert(i, _card(tag, zoom.get(tag)))
+    return changes
+
+
+def _in_both(there: Sequence[str], tags: Sequence[str]) -> set[str]:
+    """Tags that need not move: many that have the same order in both."""
+    kept: list[str] = []
+    last = -1
+    for tag in there:
+        if tag in tags and tags.index(tag) > last:
+            last = tags.index(tag)
+            kept.append(tag)
+    return set(kept)
+
+
+def _no_cards(board: Board) -> str:
+    if board.tags():
+        return "Choose scalars on the left; / searches."
+    return "No run has logged a scalar yet. Curves appear here by themselves when one does."
 
 
 def _card(tag: str, zoom: str | None) -> html.Div:
@@ -467,7 +503,7 @@ def _card(tag: str, zoom: str | None) -> html.Div:
 
     return html.Div(
         className="card",
-        key=tag,
+        key=f"{tag} {next(_NUMBERS)}",  # a new one is never taken for one that was there
         children=[
             html.Div(
                 className="card-head",

@@ -157,6 +157,7 @@
   const watched = new WeakSet();
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) {
+      if (!entry.target.isConnected) { seen.unobserve(entry.target); continue; } // its card was taken away
       const tag = JSON.parse(entry.target.id).tag;
       if (window.dash_clientside.set_props) window.dash_clientside.set_props({ type: "seen", tag }, { data: entry.isIntersecting });
     }
