@@ -108,7 +108,7 @@ class Reader:
     def _blocks(self) -> Iterator[_Block]:
         number = 0
         while data := os.pread(self._fd, BLOCK, self.end):
-            starts, lengths, stop, is_broken = _walk(data)
+            starts, lengths, stop, is_broken = walk(data)
             if starts:
                 yield _Block(data, self.end, number, np.array(starts), np.array(lengths))
                 number += len(starts)
@@ -133,7 +133,7 @@ class Reader:
     def _large(self, number: int, length: int) -> None:
         """One that has no room in a block, such as a picture: only if it has scalars all of it is read."""
         try:
-            is_empty = not layout.of_event(_Far(self._fd, self.end + 12, length)).values
+            is_empty = not layout.of_event(Far(self._fd, self.end + 12, length)).values
         except NotSimple:
             is_empty = False
         if not is_empty:
@@ -199,7 +199,7 @@ class Reader:
                 self._single(block, int(group[0]))
                 rows, group = rows[1:], group[1:]
                 continue
-            same = _has_layout(rows, rows ^ rows[0], found)
+            same = has_layout(rows, rows ^ rows[0], found)
             if found.values:
                 yield from self._columns(block, rows[same], group[same], found)
             rows, group = rows[~same], group[~same]
@@ -229,7 +229,7 @@ class Reader:
                     yield Part(tag, value.plugin, at[its], step[its], wall_time[its], number[its])
 
 
-def _walk(data: bytes) -> tuple[list[int], list[int], int, bool]:
+def walk(data: bytes) -> tuple[list[int], list[int], int, bool]:
     """Starts and lengths of the payloads of the whole records in front, where they end, and whether what
     follows is no record.
     """
@@ -274,7 +274,7 @@ def _n_alike(data: bytes, at: int, length: int) -> int:
     return int(others[0]) if len(others) else n
 
 
-class _Far:
+class Far:
     """A payload of which few bytes are read: those that are asked for, and their neighbours."""
 
     _STEP = 512
@@ -296,7 +296,7 @@ class _Far:
         return self._bytes[which - self._begin]
 
 
-def _has_layout(rows: Bytes, changes: Bytes, found: Layout) -> npt.NDArray[np.bool_]:
+def has_layout(rows: Bytes, changes: Bytes, found: Layout) -> npt.NDArray[np.bool_]:
     """Which rows have the layout of the first one. changes: of each row against the first."""
     free = np.zeros(rows.shape[1], np.bool_)
     if found.wall_time is not None:

@@ -37,11 +37,15 @@ class Value(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """wall_time: where its 8 bytes begin. step: where its varint lies. None: the field is not there, so 0."""
+    """wall_time: where its 8 bytes begin. step: where its varint lies. None: the field is not there, so 0.
+
+    has_more: whether it has values that are no scalars.
+    """
 
     wall_time: int | None
     step: tuple[int, int] | None
     values: tuple[Value, ...]
+    has_more: bool
 
 
 class NotSimple(Exception):
@@ -56,7 +60,7 @@ def of_event(data: Data) -> Layout:
     """
     wall_time: int | None = None
     step: tuple[int, int] | None = None
-    values: list[Value] = []
+    values: list[Value | None] = []
     seen: set[int] = set()
     for field in fields(data, 0, len(data)):
         if field.number in (1, 2, 5):
@@ -69,15 +73,14 @@ def of_event(data: Data) -> Layout:
             step = (field.start, field.stop)
         elif field.number == 5:
             values = list(_values(data, field.start, field.stop))
-    return Layout(wall_time, step, tuple(values))
+    scalars = tuple(value for value in values if value is not None)
+    return Layout(wall_time, step, scalars, len(scalars) < len(values))
 
 
-def _values(data: Data, start: int, stop: int) -> Iterator[Value]:
+def _values(data: Data, start: int, stop: int) -> Iterator[Value | None]:
     for field in fields(data, start, stop):
         if field.number == 1 and field.type == 2:
-            value = _value(data, field.start, field.stop)
-            if value is not None:
-                yield value
+            yield _value(data, field.start, field.stop)
 
 
 def _value(data: Data, start: int, stop: int) -> Value | None:
