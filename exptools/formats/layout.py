@@ -162,20 +162,19 @@ def fields(data: Data, at: int, stop: int) -> Iterator[Field]:
     while at < stop:
         key, at = _varint(data, at, stop)
         number, type_ = key >> 3, key & 7
+        value = 0
         if type_ == 0:
             value, end = _varint(data, at, stop)
-            yield Field(number, type_, value, at, end)
         elif type_ in (1, 5):
             end = at + (8 if type_ == 1 else 4)
-            yield Field(number, type_, 0, at, end)
         elif type_ == 2:
             length, at = _varint(data, at, stop)
             end = at + length
-            yield Field(number, type_, 0, at, end)
         else:
             raise NotSimple
         if end > stop:
             raise NotSimple
+        yield Field(number, type_, value, at, end)
         at = end
 
 

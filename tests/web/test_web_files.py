@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from exptools.errors import ViewError
 from exptools.viewing.web import files
-from exptools.viewing.web.files import Forbidden, inside, open_inside, read_inside
+from exptools.viewing.web.files import Forbidden, Gone, inside, open_inside, read_inside
 
 SECRET = b"secret"
 
@@ -141,7 +141,7 @@ def test_a_link_to_itself_is_no_regular_file(tree: Path) -> None:
 
 def test_what_is_not_there_is_said(tree: Path) -> None:
     for path in (tree / "gone", tree / "run/media/0.png/deeper", tree / "gone" / "deeper"):
-        with pytest.raises(ViewError) as caught:
+        with pytest.raises(Gone) as caught:
             open_inside(path, [tree])
         assert str(caught.value) == f"{path} is not there (any more); look again"
 

@@ -19,7 +19,7 @@ from exptools.viewing.media import events, index
 from exptools.viewing.media.entry import Entry
 from exptools.viewing.problem import Problem
 from exptools.viewing.runs import Place
-from exptools.viewing.web.files import open_inside
+from exptools.viewing.web.files import Gone, open_inside
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run
@@ -99,7 +99,7 @@ def _file(path: Path, before: File | None, live: bool) -> File | None:
             return before
         with open_inside(path, [Path(os.path.realpath(path)).parent]) as file:
             return _read(path, file, before, live)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, Gone):
         return None
     except ViewError as error:
         reason = str(error).removeprefix(f"{path} ")

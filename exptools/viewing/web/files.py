@@ -28,6 +28,10 @@ class Forbidden(ViewError):
     """A name leads out of the directories that are shown."""
 
 
+class Gone(ViewError):
+    """There is no such file, or not any more."""
+
+
 def inside(path: str | os.PathLike[str], roots: Sequence[str | os.PathLike[str]]) -> Path:
     """The real path of `path`, which is one of `roots` or lies below one; links in any of them are followed.
 
@@ -35,7 +39,7 @@ def inside(path: str | os.PathLike[str], roots: Sequence[str | os.PathLike[str]]
 
     Raises:
         Forbidden: it lies elsewhere, or is no name of a file.
-        ViewError: it vanishes right now.
+        Gone: it vanishes right now.
     """
     return _allowed(path, roots)[1]
 
@@ -45,7 +49,8 @@ def open_inside(path: str | os.PathLike[str], roots: Sequence[str | os.PathLike[
 
     Raises:
         Forbidden: see inside.
-        ViewError: it is not there, is no regular file or cannot be opened.
+        Gone: it is not there.
+        ViewError: it is no regular file, or cannot be opened.
     """
     root, real = _allowed(path, roots)
     try:
@@ -105,8 +110,8 @@ def _forbidden(path: str | os.PathLike[str]) -> Forbidden:
     return Forbidden(f"{told} is not below the directories that are shown; only what lies there is opened")
 
 
-def _gone(path: str | os.PathLike[str]) -> ViewError:
-    return ViewError(f"{_told(path)} is not there (any more); look again")
+def _gone(path: str | os.PathLike[str]) -> Gone:
+    return Gone(f"{_told(path)} is not there (any more); look again")
 
 
 def _told(path: str | os.PathLike[str]) -> str:
