@@ -231,6 +231,24 @@ def test_a_corrupt_record_is_named_and_those_after_it_are_read(tmp_path: Path) -
     ]
 
 
+def test_a_large_record_whose_inner_lengths_are_damaged_is_named_and_those_after_it_are_read(
+    tmp_path: Path,
+) -> None:
+    image = Summary.Image(height=1, width=1, encoded_image_string=bytes(2**21))
+    large = bytearray(record(step=2, summary=Summary(value=[Summary.Value(tag="p", image=image)])))
+    at = large.index(b"\x0a\x01p")  # the tag: how long it is
+    large[at + 1 : at + 3] = b"\xff\x7f"
+    large[at - 4 : at] = b"\xff\xff\xff\x7f"  # and the value
+    path = write(tmp_path / "tfevents", scalar(1), bytes(large), scalar(3))
+
+    reading = events.read(path)
+
+    assert reading.curves["a"].step.tolist() == [1, 3]
+    assert [(p.offset, p.reason) for p in reading.problems] == [
+        (len(scalar(1)), "the record fails its checksum and was passed over")
+    ]
+
+
 def test_after_a_broken_length_nothing_can_be_found(tmp_path: Path) -> None:
     broken = struct.pack("<Q", 10**6) + scalar(1)[8:]
     path = write(tmp_path / "tfevents", scalar(0), broken, scalar(2))

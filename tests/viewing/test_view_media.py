@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from tensorboard import data_compat
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -745,6 +748,42 @@ def test_the_walk_finds_what_protobuf_finds(tmp_path: Path, seed: int) -> None:
     damages = [(at, r.reason) for at, r in tfrecord.located(data) if isinstance(r, tfrecord.Damage)]
     # What looks like a scalar now is named by the reader of scalars.
     assert {(p.offset, p.reason) for p in found.problems} <= set(damages)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    which=st.integers(0, 5),
+    changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
+    keeps_checksum=st.booleans(),
+)
+def test_whatever_an_event_file_says_nothing_but_a_line_is_raised(
+    tmp_path: Path, which: int, changes: list[tuple[int, int]], keeps_checksum: bool
+) -> None:
+    """keeps_checksum: the damage was there before it was written, or somebody wants to do harm."""
+    draw = random.Random(which)
+    kinds = ["image", "gif", "audio", "histogram"]
+    values = [value_of(kind, "a", draw) for kind in kinds]
+    values += [data_compat.migrate_value(value_of(kind, "b", draw)) for kind in kinds]
+    payload = bytearray(frame(7, *values)[12:-4])
+    good = frame(1, image("c", encoded("PNG")))
+    for at, byte in changes:
+        payload[at % len(payload)] = byte
+    record = tfrecord.frame(bytes(payload))
+    if not keeps_checksum:
+        record = tfrecord.frame(frame(7, *values)[12:-4])[:12] + bytes(payload) + record[-4:]
+        record = record[:-1] + bytes([record[-1] ^ 1])
+    run = events_of(tmp_path / "run", good, record, good)
+
+    found = media.read(run)
+
+    assert [entry.step for entry in found.entries if entry.tag == "c"][:1] == [1]
+    assert all(problem.offset is not None for problem in found.problems)
+    for entry in found.entries:
+        for i in range(entry.n_contents):
+            with contextlib.suppress(ViewError):
+                media.content(entry, i)
+        with contextlib.suppress(ViewError):
+            media.histogram(entry)
 
 
 def test_an_event_file_that_grows_is_read_on_and_its_torn_end_is_no_problem(tmp_path: Path) -> None:
