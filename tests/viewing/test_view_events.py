@@ -237,7 +237,7 @@ def test_a_large_record_whose_inner_lengths_are_damaged_is_named_and_those_after
     image = Summary.Image(height=1, width=1, encoded_image_string=bytes(2**21))
     large = bytearray(record(step=2, summary=Summary(value=[Summary.Value(tag="p", image=image)])))
     at = large.index(b"\x0a\x01p")  # the tag: how long it is
-    large[at + 1 : at + 3] = b"\xff\x7f"
+    large[at + 1 : at + 5] = b"\xc0\x8d\xb7\x01"
     large[at - 4 : at] = b"\xff\xff\xff\x7f"  # and the value
     path = write(tmp_path / "tfevents", scalar(1), bytes(large), scalar(3))
 
