@@ -7,6 +7,7 @@ changed nothing.
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,15 +75,11 @@ def read(run: Run | Place, since: Found | None = None, *, live: bool | None = No
     before = {} if since is None else {file.path: file for file in since.files}
     found = [_file(path, before.get(path), is_live) for path in _paths(place)]
     files = tuple(file for file in found if file is not None)
-    if since is not None and len(files) == len(since.files) and all(map(_is, files, since.files)):
+    if since is not None and len(files) == len(since.files) and all(map(operator.is_, files, since.files)):
         return since
     kept, superseded = _settled(files)
     problems = tuple(problem for file in files for problem in file.problems)
     return Found(tuple(kept), problems, superseded, files)
-
-
-def _is(one: File, other: File) -> bool:
-    return one is other
 
 
 def _paths(place: Place) -> list[Path]:
