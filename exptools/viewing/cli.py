@@ -265,7 +265,7 @@ def _web(options: argparse.Namespace) -> int:
     return start(
         load,
         title=", ".join(options.paths),
-        given=[*options.paths, *_chosen_by(options)],
+        given=[*map(_no_option, options.paths), *_chosen_by(options)],
         tags=options.tags or (),
         host=options.host,
         port=DEFAULT_PORT if options.port is None else options.port,
@@ -273,11 +273,17 @@ def _web(options: argparse.Namespace) -> int:
     )
 
 
+def _no_option(path: str) -> str:
+    """`path` as it can stand anywhere in a command line."""
+    return f"./{path}" if path.startswith("-") else path
+
+
 def _chosen_by(options: argparse.Namespace) -> Iterator[str]:
-    """The words of the command line that choose runs."""
+    """The words of the command line that choose runs and frames."""
     for name in ("where", "exclude", "state"):
         yield from (f"--{name}={value}" for value in getattr(options, name) or ())
     yield from ["--latest"] * options.latest
+    yield from ["--keep-superseded"] * options.keep_superseded
     yield from (
         f"--{n}={getattr(options, n)}" for n in ("best", "max", "min") if getattr(options, n) is not None
     )

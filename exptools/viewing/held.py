@@ -55,7 +55,9 @@ class Held:
             return replace(known.reading, curves=curves, superseded=_of(known.reading.superseded, names))
 
     def put(self, place: Place, stamp: Hashable, wanted: Wanted, reading: Reading) -> None:
-        """Hold what was read of a run."""
+        """Hold what was read of a run; nothing if its files could not be asked what they are like."""
+        if stamp is None:
+            return
         with self._lock:
             known = self._runs.get(place.path)
             is_same = known is not None and known.stamp == stamp

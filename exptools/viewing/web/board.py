@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ class Board:
         every = self.tags()
         if view.tags is None:
             return list(dict.fromkeys([*(tag for tag in view.pins if tag in every), *every[:MOST_TAGS]]))
-        found = [tag for pattern in view.tags for tag in every if compare.matches(tag, [pattern])]
+        found = [tag for name in view.tags for tag in _named(name, every)]
         return list(dict.fromkeys([*(tag for tag in view.pins if tag in every), *found]))
 
     def labels(self, view: View) -> dict[str, tuple[str, ...]]:
@@ -122,10 +122,10 @@ class Board:
                     return self._cards[key]
             try:
                 made = lines.card(self.runs(view), view, tag, lines.by_run(self.labels(view)))
-            finally:
+                self._keep(key, made)
+            finally:  # behind _keep: who comes in between finds the card or waits for it
                 with self._lock:
                     self._making.pop(key, None)
-            self._keep(key, made)
             return made
 
     def card_key(self, view: View, tag: str) -> Hashable:
@@ -138,3 +138,8 @@ class Board:
             self._cards[key] = card
             while len(self._cards) > 1 and sum(card.nbytes for card in self._cards.values()) > CARDS:
                 self._cards.popitem(last=False)
+
+
+def _named(name: str, every: Sequence[str]) -> list[str]:
+    """The tag of this name, whatever characters it has; if there is none those that it matches as a glob."""
+    return [name] if name in every else [tag for tag in every if compare.matches(tag, [name])]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from exptools.errors import ExptoolsError, ViewError
-from exptools.viewing.web import view
+from exptools.viewing import compare, literals
+from exptools.viewing.web import lines, view
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FIGURES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
 _PLOTS = ("bars", "scatter", "parallel")
+_MOST_OF_NAME = 100  # characters of a file's name
 _CHUNK = 2**16
 _DRAWING = threading.Lock()  # matplotlib draws one figure at a time
 
@@ -45,58 +47,108 @@ def register(server: Flask, board: Board, title: str) -> None:
 def _made(name: str, board: Board, asked: View, title: str) -> Response:
     from flask import Response
 
-    runs, tags = shown_runs(board, asked), board.shown(asked)
-    if not tags:
-        raise ViewError("no scalar is chosen; choose at least one on the page")
+    if name not in ("csv", "html", *FIGURES):
+        raise ViewError(f"there is no download {name!r}; there are csv, html, {', '.join(FIGURES)}")
+    runs, tags = _shown(board, asked)
     if name == "csv":
         made: Any = Response(_piped(lambda stream: _csv(stream, runs, tags)), mimetype="text/csv")
     elif name == "html":
         made = Response(
             _file(".html", lambda path: runs.to_html(path, _exactly(tags), title=title)), mimetype="text/html"
         )
-    elif name in FIGURES:
+    else:
+        wanted = spec(runs, asked, tags)
         made = Response(
-            _file(f".{name}", lambda path: _figure(path, runs, spec(board, asked, tags))),
+            _file(f".{name}", lambda path: _figure(path, runs, wanted)),
             mimetype=FIGURES[name],
         )
-    else:
-        raise ViewError(f"there is no download {name!r}; there are csv, html, {', '.join(FIGURES)}")
-    stem = re.sub(r"[^\w.-]+", "-", Path(title).name).strip("-.") or "runs"
-    made.headers["Content-Disposition"] = (
-        f'attachment; filename="{stem.encode("ascii", "replace").decode()}.{name}"'
-    )
+    stem = re.sub(r"[^\w.-]+", "-", Path(title).name, flags=re.ASCII)[:_MOST_OF_NAME].strip("-.") or "runs"
+    made.headers["Content-Disposition"] = f'attachment; filename="{stem}.{name}"'
     return made  # type: ignore[no-any-return]
 
 
+def _shown(board: Board, asked: View) -> tuple[Runs, list[str]]:
+    """The runs and tags that are shown.
+
+    Raises:
+        ViewError: there are none.
+    """
+    runs, tags = shown_runs(board, asked), board.shown(asked)
+    if not tags:
+        raise ViewError("no scalar is shown; choose at least one on the page")
+    if not len(runs):
+        raise ViewError("no run is shown; change the conditions, the selection or what is hidden on the page")
+    return runs, tags
+
+
 def shown_runs(board: Board, asked: View) -> Runs:
-    """The runs whose series are drawn."""
+    """The runs whose series are drawn; series are hidden among curves alone."""
     runs = board.runs(asked)
-    if not asked.hidden:
+    if not asked.hidden or asked.tab in _PLOTS:
         return runs
     hidden = {name for label, names in board.labels(asked).items() if label in asked.hidden for name in names}
     return runs.only([run.name for run in runs if run.name not in hidden])
 
 
-def spec(board: Board, asked: View, tags: list[str]) -> Spec:
-    """The figure of what is shown: of single runs a series for each."""
+def spec(runs: Runs, asked: View, tags: list[str]) -> Spec:
+    """The figure of what is shown: of single runs a series for each.
+
+    Raises:
+        ViewError: a value that a figure does not allow; single runs whose configs do not tell them apart.
+    """
     kind = asked.tab if asked.tab in _PLOTS else "curves"
     made = asked.spec(_exactly(tags), kind)
     if kind == "curves" and asked.has_runs:
-        made = made.replaced(by=tuple(board.runs(asked).differing()))
+        made = made.replaced(by=_one_by_one(runs))
     if kind == "curves" and len(tags) == 1 and tags[0] in asked.zoom:
         zoom = asked.zoom[tags[0]]
         made = made.replaced(xlim=zoom.x, ylim=zoom.y)
     return made
 
 
+def _one_by_one(runs: Runs) -> tuple[str, ...] | None:
+    """The keys by which each run is a series; None for by settings, where nothing is known of configs."""
+    differing = tuple(runs.differing())
+    for by in (differing, None):
+        series = lines.labels(runs, view.View(by=by))
+        if all(len(names) == 1 for names in series.values()):
+            return by
+    alike = next(names for names in lines.labels(runs, view.View(by=differing)).values() if len(names) > 1)
+    raise ViewError(
+        f"no figure shows runs one by one whose configs are alike, as those of {compare.listed(alike)} are; "
+        "choose the mean or median, or select other runs"
+    )
+
+
 def command(board: Board, asked: View, given: list[str]) -> str:
-    """The command that draws the same. given: the paths and the choice of runs on this command line."""
-    tags = board.shown(asked)
-    runs = shown_runs(board, asked)
-    words = [*given, *(f"--where={condition}" for condition in asked.where)]
-    if asked.runs or asked.hidden:  # these by name: a path for each
-        words = [min(str(run.path), os.path.relpath(run.path), key=len) for run in runs]
-    return shlex.join(["exptools-view", *words, *options(spec(board, asked, tags), tags)])
+    """The command that draws the same. given: the paths and the choice of runs on this command line.
+
+    Raises:
+        ViewError: nothing is shown, or what no figure shows.
+    """
+    runs, tags = _shown(board, asked)
+    words = [f"--where={condition}" for condition in asked.where]
+    # The best of those that meet the conditions are not those of the best that meet them.
+    is_of_best = bool(words) and any(word.startswith("--best=") for word in given)
+    if len(runs) < len(board.runs(view.View(where=asked.where))) or is_of_best:
+        words = ["--where=run=" + ",".join(_typed(run.name) for run in runs)]
+    wanted = options(spec(runs, asked, tags), tags)
+    return " ".join(map(_quoted, ["exptools-view", *given, *words, *wanted]))
+
+
+def _typed(name: str) -> str:
+    """The name of a run in a condition."""
+    is_plain = name == name.strip() and not set(name) & set("[]{},'\"\\")
+    return name if is_plain else literals.literal(name)
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell; bytes of a file name that are not UTF-8 as bash, zsh and ksh write them."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return "$'" + "".join(f"\\x{byte:02x}" for byte in os.fsencode(word)) + "'"
+    return shlex.quote(word)
 
 
 def options(wanted: Spec, tags: list[str]) -> list[str]:
@@ -104,7 +156,7 @@ def options(wanted: Spec, tags: list[str]) -> list[str]:
     from exptools.viewing.figures.spec import Spec
 
     usual = Spec()
-    words = [word for tag in _exactly(tags) for word in ("--plot", tag)]
+    words = [f"--plot={tag}" for tag in _exactly(tags)]
     for name in (
         "kind",
         "x",
@@ -161,7 +213,7 @@ def _file(suffix: str, make: Callable[[Path], object]) -> bytes:
 
 def _piped(write: Callable[[BinaryIO], None]) -> Iterator[bytes]:
     """What `write` writes, while it writes; if it fails the answer breaks off."""
-    source, sink = os.pipe()
+    source, sink = os.pipe()  # nothing is open before somebody asks for the first part
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -174,14 +226,10 @@ def _piped(write: Callable[[BinaryIO], None]) -> Iterator[bytes]:
             failed.append(error)
 
     thread = threading.Thread(target=work, name="exptools-download", daemon=True)
-
-    def parts() -> Iterator[bytes]:
-        thread.start()
-        with open(source, "rb", buffering=0) as stream:
-            while part := stream.read(_CHUNK):
-                yield part
-        thread.join()
-        if failed:
-            raise failed[0]
-
-    return parts()
+    thread.start()
+    with open(source, "rb", buffering=0) as stream:
+        while part := stream.read(_CHUNK):
+            yield part
+    thread.join()
+    if failed:
+        raise failed[0]

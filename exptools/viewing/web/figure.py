@@ -6,7 +6,7 @@ import base64
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from exptools.viewing.figures.looks import COLOURS as _PALETTE
 from exptools.viewing.figures.looks import MOST as MOST_LOOKS
 from exptools.viewing.figures.looks import looks
 from exptools.viewing.web.lines import Card, Line, Panel
-from exptools.viewing.web.thinned import LEAST, thinned
+from exptools.viewing.web.thinned import LEAST, thinned, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,33 +44,52 @@ class Drawn:
 
 def figure(card: Card, view: View, labels: Sequence[str], *, dark: bool) -> Drawn:
     """The card as the view shows it. labels: of all series, so that each has one colour on the whole page."""
-    look_of = _looks(labels, dark=dark)
+    of_lines = (line.label for panel in card.panels for line in panel.lines)  # newer than labels, perhaps
+    look_of = _looks(list(dict.fromkeys([*labels, *of_lines])), dark=dark)
     longest = max((line.x[-1] for p in card.panels for line in p.lines if len(line.x)), default=0.0)
     unit, name = _unit(view, float(longest))
     zoom = view.zoom.get(card.tag)
-    shown = [replace_lines(panel, view) for panel in card.panels]
-    most = _most(sum(len(panel.lines) for panel in shown), view)
+    x = zoom.x if zoom else None
+    shown = [_visible(panel, view) for panel in card.panels]
+    most = _most(sum(len(panel.lines) for panel in shown))
+    floor = _floor(shown)
     traces: list[dict[str, Any]] = []
     ranges: list[tuple[float, float]] = []
     whole, points = True, 0
     for i, panel in enumerate(shown):
-        cut = [thinned(line, most, zoom.x if zoom else None) for line in panel.lines]
+        cut = [thinned(line, most, x, log=_type(view) == "log") for line in panel.lines]
         whole &= all(is_all for _, is_all in cut)
         lines = [line for line, _ in cut]
         points += sum(len(line.x) for line in lines)
-        ranges += _inliers(lines, view)
+        ranges += _inliers(panel.lines, view, x)
+        if view.yscale == "log":
+            lines = [_above(floor, line) for line in lines]
         traces += _traces(lines, view, look_of, unit, i, alpha=0.2 if len(lines) <= 6 else 0.1)
     layout = _layout([panel.name for panel in shown], view, name, unit, zoom, ranges, dark=dark)
     return Drawn({"data": traces, "layout": layout}, whole, points)
 
 
-def replace_lines(panel: Panel, view: View) -> Panel:
+def _visible(panel: Panel, view: View) -> Panel:
     """The panel without the series that are hidden."""
     return Panel(panel.name, tuple(line for line in panel.lines if line.label not in view.hidden))
 
 
-def _most(n_lines: int, view: View) -> int:
+def _most(n_lines: int) -> int:
     return max(LEAST, min(MOST, POINTS // max(1, n_lines)))
+
+
+def _floor(panels: Sequence[Panel]) -> float:
+    """The least positive value of all lines; 1 where there is none."""
+    lines = [line.y for panel in panels for line in panel.lines]
+    return min((float(y[y > 0].min()) for y in lines if (y > 0).any()), default=1.0)
+
+
+def _above(floor: float, line: Line) -> Line:
+    """The line with a band that a log axis can show: where it reaches to 0 it ends at `floor`."""
+    if line.low is None or line.high is None:
+        return line
+    low = np.where(line.low > 0, line.low, np.where(line.high > floor, floor, np.nan))
+    return replace(line, low=np.where(np.isnan(line.low), np.nan, low))
 
 
 def _looks(labels: Sequence[str], *, dark: bool) -> dict[str, dict[str, str]]:
@@ -126,6 +145,9 @@ def _traces(
             faint = {"opacity": 0.25, "line": {"color": look["color"], "width": 1}}
             behind.append(common | _columns(raw, unit) | faint)
         front.append(common | _front(label, some, view, look, unit))
+        alone = [(line.x[which], line.y[which]) for line in some if (which := _alone(line.y)).any()]
+        if alone and front[-1]["mode"] == "lines":
+            front.append(common | _columns(alone, unit) | {"mode": "markers", "marker": _marker(look)})
         few = [(line.x, _where_few(line)) for line in some if line.n is not None]
         if few:
             dotted = {"line": {"color": look["color"], "width": 1.2, "dash": "dot"}}
@@ -142,7 +164,7 @@ def _front(
         **_columns([(line.x, _where_whole(line)) for line in some], unit),
         "name": inert(label),
         "mode": "lines+markers" if is_few else "lines",
-        "marker": {"size": 4, "color": look["color"]},
+        "marker": _marker(look),
         "line": {
             "color": look["color"],
             "width": 1 if view.has_runs and len(some) > 4 else 1.8,
@@ -155,6 +177,17 @@ def _front(
             "runs": [line.runs[0] for line in some] if view.has_runs else [],
         },
     }
+
+
+def _marker(look: Mapping[str, str]) -> dict[str, Any]:
+    return {"size": 4, "color": look["color"]}
+
+
+def _alone(y: Floats) -> NDArray[np.bool_]:
+    """The points without a neighbour: a line has no length there."""
+    has = np.pad(np.isfinite(y), 1)
+    alone: NDArray[np.bool_] = has[1:-1] & ~has[:-2] & ~has[2:]
+    return alone
 
 
 def _where_whole(line: Line) -> Floats:
@@ -282,9 +315,9 @@ def _layout(
         if i:
             x["matches"], y["matches"] = "x", "y"
         if zoom is not None and zoom.x is not None:
-            x |= {"range": [_on_axis(end / unit, view.xscale) for end in zoom.x], "autorange": False}
+            x |= _range([end / unit for end in zoom.x], _type(view))
         if y_range is not None:
-            y |= {"range": [_on_axis(end, view.yscale) for end in y_range], "autorange": False}
+            y |= _range(y_range, view.yscale)
         layout[f"{_axis('xaxis', i)}"], layout[f"{_axis('yaxis', i)}"] = x, y
         if name:
             layout["annotations"].append(
@@ -302,11 +335,14 @@ def _type(view: View) -> str:
     return "date" if view.x == "wall_time" else view.xscale
 
 
-def _on_axis(value: float, scale: str) -> float | None:
-    """A number as plotly wants ranges of an axis."""
-    if scale != "log":
-        return value
-    return math.log10(value) if value > 0 else None
+def _range(ends: Sequence[float], kind: str) -> dict[str, Any]:
+    """From where to where an axis goes, as plotly wants it; what a log axis cannot show is left to plotly."""
+    if kind != "log":
+        return {"range": list(ends), "autorange": False}
+    low, high = (math.log10(end) if end > 0 else None for end in ends)
+    if high is None:
+        return {}
+    return {"range": [low, high], "autorange": "min" if low is None else False}
 
 
 def _domain(i: int, n: int) -> list[float]:
@@ -323,17 +359,20 @@ def _y_range(
     if view.outliers or not ranges:
         return None
     low, high = min(a for a, _ in ranges), max(b for _, b in ranges)
-    if view.yscale == "log" or low == high:
-        return (low, high) if low < high else None
-    room = (high - low) * _ROOM
+    if view.yscale == "log":
+        room = (high / low) ** _ROOM if low < high else 1 + _ROOM
+        return low / room, high * room
+    room = (high - low) * _ROOM or abs(high) * _ROOM or _ROOM
     return low - room, high + room
 
 
-def _inliers(lines: Sequence[Line], view: View) -> list[tuple[float, float]]:
-    """Of all lines of a panel what most of the values lie between."""
-    if view.outliers:
+def _inliers(lines: Sequence[Line], view: View, x: tuple[float, float] | None) -> list[tuple[float, float]]:
+    """Of all frames of all lines of a panel what most of the values lie between: of what was thinned many
+    are extremes.
+    """
+    if view.outliers or not lines:
         return []
-    values = np.concatenate([line.y for line in lines]) if lines else np.empty(0)
+    values = np.concatenate([line.y if x is None else within(line, x).y for line in lines])
     values = values[np.isfinite(values) & ((values > 0) | (view.yscale != "log"))]
     if not values.size:
         return []

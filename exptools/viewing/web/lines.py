@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from exptools.viewing.figures import measured, series
+from exptools.viewing.figures.data import Panel as Drawn
 from exptools.viewing.figures.kinds import curves as bands
 from exptools.viewing.figures.series import Cell
 from exptools.viewing.figures.source import Source, panel_name, source_of
@@ -16,7 +17,6 @@ from exptools.viewing.statistics.curves import ordered
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Runs
-    from exptools.viewing.figures.data import Mark
     from exptools.viewing.statistics.order import Floats
     from exptools.viewing.web.view import View
 
@@ -68,26 +68,21 @@ class Card:
         return sum(line.nbytes for panel in self.panels for line in panel.lines)
 
 
-def card(runs: Runs, view: View, tag: str, label_of: Mapping[str, str]) -> Card:
-    """The lines of `tag`.
-
-    label_of: of each run the label of its series; among fewer runs it would be another, shorter one.
+def card(runs: Runs, view: View, tag: str, names: Mapping[str, str]) -> Card:
+    """The lines of `tag`. names: by run the label of its series on the page, where more runs may be known.
 
     Raises:
         ViewError: a key or an x that there is not; no run has a value of the tag.
     """
     source = source_of(runs, view.spec((_exactly(tag),)))
     frames = sum(source.found.frames.get(tag, {}).values())
+    # The pattern of a tag can be the name of another one, such as `a*` and `a[*]`.
     if view.has_runs:
-        return Card(tag, tuple(_panel_of_runs(source, c, tag, label_of) for c in source.cells()), frames)
-    found = bands.panels(source)
+        cells = [cell for cell in source.cells() if cell.tags == (tag,)]
+        return Card(tag, tuple(_panel_of_runs(source, cell, names) for cell in cells), frames)
+    found = [panel for panel in bands.panels(source) if panel.cell.tags == (tag,)]
     notes = tuple(dict.fromkeys(note for panel in found for note in panel.notes))
-    return Card(
-        tag,
-        tuple(Panel(panel_name(p.cell, source), tuple(_line(label_of, m) for m in p.marks)) for p in found),
-        frames,
-        notes,
-    )
+    return Card(tag, tuple(_panel(source, panel, names) for panel in found), frames, notes)
 
 
 def _exactly(tag: str) -> str:
@@ -97,27 +92,30 @@ def _exactly(tag: str) -> str:
     return glob.escape(tag)
 
 
-def _panel_of_runs(source: Source, cell: Cell, tag: str, label_of: Mapping[str, str]) -> Panel:
-    return Panel(panel_name(cell, source), tuple(_singles(source, cell, tag, label_of)))
+def _panel(source: Source, panel: Drawn, names: Mapping[str, str]) -> Panel:
+    lines = (_line(names.get(m.group.runs[0], m.label), m.group.runs, m.found) for m in panel.marks)
+    return Panel(panel_name(panel.cell, source), tuple(lines))
 
 
-def _singles(source: Source, cell: Cell, tag: str, label_of: Mapping[str, str]) -> Iterator[Line]:
-    smooth = source.spec.smooth
+def _panel_of_runs(source: Source, cell: Cell, names: Mapping[str, str]) -> Panel:
+    return Panel(panel_name(cell, source), tuple(_singles(source, cell, names)))
+
+
+def _singles(source: Source, cell: Cell, names: Mapping[str, str]) -> Iterator[Line]:
+    smooth, (tag,) = source.spec.smooth, cell.tags
     for one in source.series(cell, tag):
         for name in one.group.runs:
             logged = source.found.curves[tag][name]
             by_x = ordered(*logged)
             y = measured.treated(logged, smooth, None)[1] if smooth else by_x.y
-            yield Line(label_of[name], (name,), by_x.x, y, by_x.y if smooth else None)
+            yield Line(names.get(name, one.label), (name,), by_x.x, y, by_x.y if smooth else None)
 
 
-def _line(label_of: Mapping[str, str], mark: Mark) -> Line:
-    line: bands.Line = mark.found
-    runs = mark.group.runs
+def _line(label: str, runs: tuple[str, ...], line: bands.Line) -> Line:
     a = line.aggregate
     has_band = not np.isnan(a.low).all()
     return Line(
-        label_of[runs[0]],
+        label,
         runs,
         a.x,
         a.center,

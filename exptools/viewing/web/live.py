@@ -21,7 +21,7 @@ _SHARE = 0.25  # of the time goes into looking at most
 @dataclass(frozen=True)
 class Look:
     """What was seen. version: another one whenever anything has changed. frames: another one when there are
-    other runs or frames. problem: why there is no newer look.
+    other runs, frames or configs. problem: why there is no newer look.
     """
 
     version: int
@@ -80,4 +80,5 @@ class Live:
 
 def _seen(runs: Runs) -> tuple[list[Any], list[Any]]:
     """What tells one look from another: of its frames, and of the rest."""
-    return [(run.name, run.path, stamp_of(run.place)) for run in runs], [(r.state, r.status) for r in runs]
+    of_frames = [(run.name, run.path, stamp_of(run.place), hash(repr(run.flat))) for run in runs]
+    return of_frames, [(run.state, run.status) for run in runs]

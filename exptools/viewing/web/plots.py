@@ -93,7 +93,7 @@ def _bars_of(label: str, marks: Sequence[Mark], shown: Data, color: str, dark: b
             "color": "#d0d4da" if dark else "#30363d",
             "thickness": 1.2,
         },
-        "hovertemplate": "%{y:.6g}<extra>" + _text(label) + "</extra>",
+        "hovertemplate": "%{y:.6g}<extra>%{fullData.name}</extra>",  # a label may hold what looks like %{y}
     }
     scores = [(at[i], score) for i, mark in enumerate(marks) for score in mark.found.scores]
     if len(scores) == len(marks):  # a dot for a run would be the end of its bar
@@ -137,7 +137,8 @@ def _scatter(
                         for score, at in zip(mark.found.scores, mark.found.at, strict=True)
                     ],
                     "marker": {"size": 9, "opacity": 0.8, "color": look_of[label]["color"]},
-                    "hovertemplate": "%{y:.6g}<br>%{text}<extra>" + _text(label) + "</extra>",
+                    "name": _text(label),
+                    "hovertemplate": "%{y:.6g}<br>%{text}<extra>%{fullData.name}</extra>",
                 }
             )
     x_axis = {**axis_look(dark=dark), "automargin": True, "title": {"text": inert(shown.source.short[key])}}

@@ -35,7 +35,7 @@ def columns(table: Table, spark: str) -> list[dict[str, Any]]:
 
 def _column(column: Column, table: Table, i: int) -> dict[str, Any]:
     values = [row[i] for row in table.rows]
-    is_number = column.kind in _NUMBERS or _are_numbers(values)
+    is_number = _is_of_numbers(column, values)
     made: dict[str, Any] = {
         "headerName": column.name,
         "headerTooltip": column.source,
@@ -82,12 +82,18 @@ def rows(
     where that is no number, its text.
     """
     run = next(i for i, column in enumerate(table.columns) if column.kind is Kind.RUN)
+    are_numbers = [
+        _is_of_numbers(column, [row[i] for row in table.rows]) for i, column in enumerate(table.columns)
+    ]
     return [
         {
             "id": row[run],
             "color": colors.get(row[run], ""),
             SPARK: sparks.get(row[run]),
-            **{BEFORE + c.name: _value(c, cell) for c, cell in zip(table.columns, row, strict=True)},
+            **{
+                BEFORE + c.name: _value(c, cell, is_number)
+                for c, cell, is_number in zip(table.columns, row, are_numbers, strict=True)
+            },
             "texts": dict(_texts(table.columns, row)),
         }
         for row in table.rows
@@ -95,21 +101,25 @@ def rows(
 
 
 def _texts(columns: Sequence[Column], row: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """What the cells say; the browser itself writes the many that are finite values of scalars."""
     for column, cell in zip(columns, row, strict=True):
-        if not isinstance(_value(column, cell), float) or column.kind is Kind.DURATION:
+        if column.kind is not Kind.TAG or not isinstance(_value(column, cell, True), float):
             yield BEFORE + column.name, nice(column, cell)[:_TALL]
 
 
-def _are_numbers(cells: Sequence[Any]) -> bool:
+def _is_of_numbers(column: Column, cells: Sequence[Any]) -> bool:
+    """Whether a column is sorted and filtered by size."""
+    if column.kind in _NUMBERS:
+        return True
     there = [cell for cell in cells if not isinstance(cell, compare.Absent) and cell is not None]
     return bool(there) and all(isinstance(c, (int, float)) and not isinstance(c, bool) for c in there)
 
 
-def _value(column: Column, cell: Any) -> Any:
+def _value(column: Column, cell: Any, is_number: bool) -> Any:
     """What the grid sorts and filters by: a number that JSON can say, else a text; None for nothing."""
     if isinstance(cell, compare.Absent) or cell is None:
         return None
-    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+    if is_number and isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return float(cell) if math.isfinite(cell) and abs(cell) < 1e300 else None
     return nice(column, cell)[:_TALL]
 
@@ -124,9 +134,9 @@ def sparks(runs: Runs, tag: str) -> dict[str, list[float | None]]:
             found[run.name] = _few(reading.curves[tag].value)
     finite = [v for values in found.values() for v in values if math.isfinite(v)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
-    span = (high - low) or 1.0
+    span = (high / 2 - low / 2) or 1.0  # halves: the whole may be beyond float64
     return {
-        name: [round((v - low) / span, 3) if math.isfinite(v) else None for v in values]
+        name: [round((v / 2 - low / 2) / span, 3) if math.isfinite(v) else None for v in values]
         for name, values in found.items()
     }
 

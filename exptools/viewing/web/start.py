@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ def start(
     check_installed()
     from exptools.viewing.held import Held
     from exptools.viewing.web.board import HELD, Board
+    from exptools.viewing.web.view import View, to_query
 
     held = Held(HELD)
     board = Board(lambda: load(held))
@@ -47,5 +47,5 @@ def start(
 
         return app.make(board, title, given).server  # type: ignore[no-any-return]
 
-    query = urllib.parse.urlencode({"tags": list(tags)}, doseq=True)
+    query = to_query(View(tags=tuple(tags) or None))
     return serve(made, host=host, port=port, say=say, query=query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,23 +17,41 @@ LEAST = 40  # points of a line
 _MIN_MAX: Any = MinMaxDownsampler()  # type: ignore[no-untyped-call]
 
 
-def thinned(line: Line, most: int, x: tuple[float, float] | None = None) -> tuple[Line, bool]:
-    """At most some `most` points of `line` for each column, those with its extremes; whether these are all.
+def thinned(
+    line: Line, most: int, x: tuple[float, float] | None = None, *, log: bool = False
+) -> tuple[Line, bool]:
+    """At most some `most` points of `line` for each column of it, those with its extremes; whether these are
+    all.
 
-    x: the part that is shown; the points next to it on both sides belong to it, as lines cross its edges. A
-    gap (nan) stays a gap.
+    The screen is most / 2 slices of equal width, on a log axis if `log`; in each the least and the greatest
+    number stay. The first and the last point stay. A gap (nan) stays a gap.
+
+    x: the part that is shown; the points next to it on both sides belong to it, as lines cross its edges.
     """
-    part = line if x is None else _part(line, _within(line.x, x))
+    part = line if x is None else within(line, x)
     if len(part.x) <= most:
         return part, True
+    seen = _seen(part.x, x, log)
+    at = np.log(part.x[seen]) if log else part.x[seen]
     columns = [c for c in (part.y, part.raw, part.low, part.high) if c is not None]
-    kept = np.unique(np.concatenate([np.array([0, len(part.x) - 1]), *(_extremes(c, most) for c in columns)]))
-    return _part(part, kept), False
+    ends = np.array([0, seen.start, len(part.x) - 1]).clip(max=len(part.x) - 1)
+    kept = np.unique(np.concatenate([ends, *(seen.start + _extremes(at, c[seen], most) for c in columns)]))
+    return _part(part, np.unique(np.concatenate([kept, *_gaps(columns, kept)]))), False
 
 
-def _within(at: Floats, x: tuple[float, float]) -> slice:
-    first, last = np.searchsorted(at, x[0]), np.searchsorted(at, x[1], side="right")
-    return slice(max(0, int(first) - 1), int(last) + 1)
+def within(line: Line, x: tuple[float, float]) -> Line:
+    """The part of `line` between two values of x, and the points next to it on both sides."""
+    first, last = np.searchsorted(line.x, x[0]), np.searchsorted(line.x, x[1], side="right")
+    return _part(line, slice(max(0, int(first) - 1), int(last) + 1))
+
+
+def _seen(at: Floats, x: tuple[float, float] | None, log: bool) -> slice:
+    """Which points are on the screen: not those beside the part that is shown, nor what no log axis has."""
+    low, high = x or (-np.inf, np.inf)
+    first = np.searchsorted(at, low)
+    if log:
+        first = max(first, np.searchsorted(at, 0.0, side="right"))
+    return slice(int(first), int(np.searchsorted(at, high, side="right")))
 
 
 def _part(line: Line, which: slice | NDArray[np.int64]) -> Line:
@@ -43,22 +62,21 @@ def _part(line: Line, which: slice | NDArray[np.int64]) -> Line:
     return replace(line, x=line.x[which], y=line.y[which], raw=raw, low=low, high=high, n=n)
 
 
-def _extremes(column: Floats, most: int) -> NDArray[np.int64]:
-    """Where the least and the greatest of each slice of `column` are, and where each gap begins and ends."""
-    is_gap = ~np.isfinite(column)
-    if not is_gap.any():
-        return _of_numbers(column, most)
-    numbers = np.flatnonzero(~is_gap)
-    edges = np.flatnonzero(is_gap[1:] != is_gap[:-1])
-    if len(edges) > most:  # more gaps than the screen can show: some of them
-        edges = edges[:: len(edges) // most + 1]
-    kept = numbers[_of_numbers(column[numbers], most)] if len(numbers) else numbers
-    return np.concatenate([kept, edges, edges + 1])
+def _extremes(at: Floats, column: Floats, most: int) -> NDArray[np.int64]:
+    """Where the least and the greatest of each slice of `column` are."""
+    numbers = np.flatnonzero(np.isfinite(column))
+    if len(numbers) <= most:
+        return numbers
+    x, y = np.ascontiguousarray(at[numbers]), np.ascontiguousarray(column[numbers])
+    kept: NDArray[np.int64] = numbers[_MIN_MAX.downsample(x, y, n_out=max(2, most // 2 * 2)).astype(np.int64)]
+    return kept
 
 
-def _of_numbers(column: Floats, most: int) -> NDArray[np.int64]:
-    if len(column) <= most:
-        return np.arange(len(column))
-    n_out = max(2, most // 2 * 2)
-    found: NDArray[np.int64] = _MIN_MAX.downsample(np.ascontiguousarray(column), n_out=n_out).astype(np.int64)
-    return found
+def _gaps(columns: Iterable[Floats], kept: NDArray[np.int64]) -> Iterable[NDArray[np.int64]]:
+    """Of each column the first point of each gap between two points that are kept: no line may cross it."""
+    for column in columns:
+        is_gap = ~np.isfinite(column)
+        gaps = np.flatnonzero(is_gap)
+        before = np.cumsum(is_gap)[kept]  # gaps up to each point, itself among them
+        has = before[1:] - is_gap[kept[1:]] > before[:-1]
+        yield gaps[before[:-1][has]]

@@ -22,6 +22,7 @@ LINES: Final = (*CENTERS, RUNS)
 MOST_TAGS: Final = 4  # that are shown where nobody chose
 SCALES: Final = ("linear", "log")
 _FLAG: Final = ("on", "off")
+_MAY_BE_EMPTY: Final = ("hidden",)  # the label of the only series is the empty text
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,11 @@ def parse(said: Mapping[str, str | Sequence[str]]) -> View:
             raise ViewError(f"the address asks for {name!r}; it may ask for {', '.join(known)}")
         if texts == [""] and known[name].default is None:
             fields[name] = ()  # chosen, and nothing
-        elif texts and texts != [""]:
+        elif texts and (texts != [""] or name in _MAY_BE_EMPTY):
             fields[name] = _PARSERS.get(name, _one)(name, texts)
     view = View(**fields)
-    view.spec(("any",))  # refuses what figures refuse
+    for kind in ("curves", "bars"):  # they have all fields between them
+        view.spec(("any",), kind)  # refuses what figures refuse
     return view
 
 
