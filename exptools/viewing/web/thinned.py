@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -23,8 +22,8 @@ def thinned(
     """At most some `most` points of `line` for each column of it, those with its extremes; whether these are
     all.
 
-    The screen is most / 2 slices of equal width, on a log axis if `log`; in each the least and the greatest
-    number stay. The first and the last point stay. A gap (nan) stays a gap.
+    What is shown of a column is divided into most / 2 slices of equal width, on a log axis if `log`; in each
+    the least and the greatest number stay. The first and the last point stay. A gap (nan) stays a gap.
 
     x: the part that is shown; the points next to it on both sides belong to it, as lines cross its edges.
     """
@@ -33,10 +32,9 @@ def thinned(
         return part, True
     seen = _seen(part.x, x, log)
     at = np.log(part.x[seen]) if log else part.x[seen]
-    columns = [c for c in (part.y, part.raw, part.low, part.high) if c is not None]
     ends = np.array([0, seen.start, len(part.x) - 1]).clip(max=len(part.x) - 1)
-    kept = np.unique(np.concatenate([ends, *(seen.start + _extremes(at, c[seen], most) for c in columns)]))
-    return _part(part, np.unique(np.concatenate([kept, *_gaps(columns, kept)]))), False
+    found = [seen.start + _extremes(at, column[seen], most) for column in _columns(part).values()]
+    return _with_gaps(part, np.unique(np.concatenate([ends, *found]))), False
 
 
 def within(line: Line, x: tuple[float, float]) -> Line:
@@ -62,6 +60,12 @@ def _part(line: Line, which: slice | NDArray[np.int64]) -> Line:
     return replace(line, x=line.x[which], y=line.y[which], raw=raw, low=low, high=high, n=n)
 
 
+def _columns(line: Line) -> dict[str, Floats]:
+    """What of a line is drawn over its x."""
+    found = {"y": line.y, "raw": line.raw, "low": line.low, "high": line.high}
+    return {name: column for name, column in found.items() if column is not None}
+
+
 def _extremes(at: Floats, column: Floats, most: int) -> NDArray[np.int64]:
     """Where the least and the greatest of each slice of `column` are."""
     numbers = np.flatnonzero(np.isfinite(column))
@@ -72,11 +76,22 @@ def _extremes(at: Floats, column: Floats, most: int) -> NDArray[np.int64]:
     return kept
 
 
-def _gaps(columns: Iterable[Floats], kept: NDArray[np.int64]) -> Iterable[NDArray[np.int64]]:
-    """Of each column the first point of each gap between two points that are kept: no line may cross it."""
-    for column in columns:
-        is_gap = ~np.isfinite(column)
-        gaps = np.flatnonzero(is_gap)
-        before = np.cumsum(is_gap)[kept]  # gaps up to each point, itself among them
-        has = before[1:] - is_gap[kept[1:]] > before[:-1]
-        yield gaps[before[:-1][has]]
+def _with_gaps(part: Line, kept: NDArray[np.int64]) -> Line:
+    """The points that are kept, and a point more, a gap, between two that a gap lay between: no line crosses
+    it.
+    """
+    gaps = {name: _has_gap(column, kept) for name, column in _columns(part).items()}
+    after = np.flatnonzero(np.any(list(gaps.values()), axis=0))
+    cut = _part(part, np.insert(kept, after + 1, kept[after] + 1))
+    new = after + 1 + np.arange(len(after))
+    for name, has in gaps.items():
+        _columns(cut)[name][new[has[after]]] = np.nan  # a copy's
+    return cut
+
+
+def _has_gap(column: Floats, kept: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether there is a gap between each point that is kept and the next one."""
+    is_gap = ~np.isfinite(column)
+    before = np.cumsum(is_gap)[kept]  # gaps up to each point, itself among them
+    has: NDArray[np.bool_] = before[1:] - is_gap[kept[1:]] > before[:-1]
+    return has

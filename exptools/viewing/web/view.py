@@ -22,6 +22,7 @@ LINES: Final = (*CENTERS, RUNS)
 MOST_TAGS: Final = 4  # that are shown where nobody chose
 SCALES: Final = ("linear", "log")
 _FLAG: Final = ("on", "off")
+_MAY_BE_NONE: Final = ("tags", "by")  # where that is not what is usual
 _MAY_BE_EMPTY: Final = ("hidden",)  # the label of the only series is the empty text
 
 
@@ -118,7 +119,7 @@ def parse(said: Mapping[str, str | Sequence[str]]) -> View:
         texts = [value] if isinstance(value, str) else [str(one) for one in value]
         if name not in known:
             raise ViewError(f"the address asks for {name!r}; it may ask for {', '.join(known)}")
-        if texts == [""] and known[name].default is None:
+        if texts == [""] and name in _MAY_BE_NONE:
             fields[name] = ()  # chosen, and nothing
         elif texts and (texts != [""] or name in _MAY_BE_EMPTY):
             fields[name] = _PARSERS.get(name, _one)(name, texts)
