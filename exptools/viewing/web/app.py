@@ -170,6 +170,15 @@ def _keep_in_the_browser(app: Dash) -> None:
         prevent_initial_call=True,
     )
     local(
+        "turn",
+        Output("step", "value", allow_duplicate=True),
+        Input("step-before", "n_clicks"),
+        Input("step-after", "n_clicks"),
+        State("step", "value"),
+        State("step", "options"),
+        prevent_initial_call=True,
+    )
+    local(
         "clear",
         Output("tags", "value", allow_duplicate=True),
         Input("clear", "n_clicks"),
@@ -197,6 +206,7 @@ def _restore(app: Dash, board: Board) -> None:
         Output("grid", "filterModel"),
         Output("problem-of-address", "children"),
         Output("restored", "data"),
+        Output("step", "options", allow_duplicate=True),
         *(Output(name, "options", allow_duplicate=True) for name in _LISTS),
         Input("url", "search"),
         prevent_initial_call="initial_duplicate",
@@ -219,6 +229,7 @@ def _restore(app: Dash, board: Board) -> None:
             _json(found.filter) or {},
             problem,
             True,
+            [{"value": found.step, "label": found.step}] if found.step else [],
             *_options(board, found),
         )
 
@@ -237,11 +248,9 @@ def _resolved(found: View, board: Board) -> View:
 def _controls(found: View, board: Board) -> dict[str, Any]:
     """What the controls say where the view is `found`."""
     return {
-        **{
-            name: getattr(found, name)
-            for name in ("tab", "lines", "x", "smooth", "stat", "spark", "run", "step")
-        },
+        **{name: getattr(found, name) for name in ("tab", "lines", "x", "smooth", "stat")},
         "tags": list(board.shown(found) if found.tags is None else found.tags),
+        **{name: getattr(found, name) or None for name in ("spark", "run", "step")},
         "band": found.band or "",
         "by": [] if found.by is None else list(found.by) or [""],
         "split": list(found.split),

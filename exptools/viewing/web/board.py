@@ -6,9 +6,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exptools.viewing import compare
+from exptools.viewing import compare, media
 from exptools.viewing.runs import natural
 from exptools.viewing.web import lines, rows
 from exptools.viewing.web.lines import Card
@@ -16,7 +17,7 @@ from exptools.viewing.web.live import Live, Look
 from exptools.viewing.web.view import MOST_TAGS, View
 
 if TYPE_CHECKING:
-    from exptools.viewing.api import Runs
+    from exptools.viewing.api import Run, Runs
     from exptools.viewing.summary import Table
 
 HELD = 300 * 2**20  # bytes of curves in memory, as they were read
@@ -39,6 +40,8 @@ class Board:
         self._chosen: tuple[Hashable, Runs] | None = None
         self._labels: tuple[Hashable, dict[str, tuple[str, ...]]] = (None, {})
         self._sparks: tuple[Hashable, dict[str, list[float | None]]] = (None, {})
+        self._media: dict[Path, media.Found] = {}
+        self._looking = threading.Lock()
         self._tags: tuple[int, list[str]] = (0, [])
 
     def look(self) -> Look:
@@ -93,6 +96,12 @@ class Board:
         if known != key:
             found = lines.labels(self.runs(replace(view, runs=())), view)
             self._labels = key, found
+        return found
+
+    def media(self, run: Run) -> media.Found:
+        """What a run logged besides numbers."""
+        with self._looking:
+            found = self._media[run.path] = media.read(run, self._media.get(run.path))
         return found
 
     def sparks(self, view: View, tag: str) -> dict[str, list[float | None]]:

@@ -221,7 +221,17 @@ def _other_controls() -> html.Div:
                 _labelled("Run", dcc.Dropdown(id="run", placeholder="one that failed, or the first")),
                 id="run-part",
             ),
-            html.Div(_labelled("Step", dcc.Dropdown(id="step", placeholder="the last")), id="step-part"),
+            html.Div(
+                id="step-part",
+                className="bar",
+                children=[
+                    html.Button(
+                        "◀", id="step-before", title="the step before", **aria(label="the step before")
+                    ),
+                    _labelled("Step", dcc.Dropdown(id="step", placeholder="the last")),
+                    html.Button("▶", id="step-after", title="the next step", **aria(label="the next step")),
+                ],
+            ),
         ],
     )
 

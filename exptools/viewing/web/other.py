@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from exptools.errors import ExptoolsError
 from exptools.viewing import texts
-from exptools.viewing.web import plots, side_by_side, view
+from exptools.viewing.web import plots, rich, side_by_side, view
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run, Runs
@@ -28,6 +28,25 @@ _CONFIG: Any = {
 
 def register(app: Dash, board: Board) -> None:
     """Answer for these views."""
+    rich.register(app.server, board)
+
+    @app.callback(
+        Output("step", "options"),
+        Input("view", "data"),
+        Input("look", "data"),
+        State("step", "options"),
+    )
+    def steps(said: dict[str, Any] | None, look: Any, before: Any) -> Any:
+        try:
+            asked = view.parse(said or {})
+            runs = board.runs(asked)
+        except ExptoolsError as error:
+            raise PreventUpdate from error
+        if asked.tab != "media" or not len(runs):
+            raise PreventUpdate
+        found = [{"value": str(step), "label": f"{step:,}"} for step in rich.steps(board, _some(runs, asked))]
+        kept = [{"value": asked.step, "label": asked.step}] if asked.step and not found else []
+        return no_update if found + kept == before else found + kept
 
     @app.callback(
         Output("other", "children"),
@@ -62,12 +81,21 @@ def _shown(board: Board, asked: View, *, dark: bool) -> Any:
         ] + [_notes(shown.notes)]
     if asked.tab == "compare":
         return side_by_side.table(runs, bool(asked.runs))
-    return _log(_one(runs, asked.run))
+    if asked.tab == "log":
+        return _log(_some(runs, asked)[0])
+    some = _some(runs, asked)
+    if asked.tab == "media":
+        return rich.images(board, some, int(asked.step) if asked.step.lstrip("-").isdigit() else None)
+    made = rich.histograms(board, some, dark=dark)
+    return [_plot(title, one, i) for i, (title, one) in enumerate(made)] or rich.no_histograms(some)
 
 
-def _one(runs: Runs, name: str) -> Run:
-    """The run called `name`; if there is none, one that failed, or the first."""
-    return min(runs, key=lambda run: (run.name != name, texts.error(run) is None))
+def _some(runs: Runs, asked: View) -> list[Run]:
+    """The run that was chosen; if none was, those that are selected; else one that failed, or the first."""
+    chosen = [run for run in runs if run.name == asked.run]
+    if not chosen and asked.runs:
+        chosen = list(runs)
+    return chosen[: rich.MOST_RUNS] or [min(runs, key=lambda run: texts.error(run) is None)]
 
 
 def _log(run: Run) -> list[Any]:

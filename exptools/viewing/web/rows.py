@@ -59,7 +59,7 @@ def _column(column: Column, table: Table, i: int) -> dict[str, Any]:
 def _width(column: Column, texts: Sequence[str]) -> int:
     """In pixels: of the longest text, of the name and its buttons, but not beyond what is readable."""
     longest = max(map(len, texts), default=0) + (3 if column.kind in (Kind.RUN, Kind.STATE) else 0)
-    return min(max(_CHARACTER_PX * longest + 26, _CHARACTER_PX * len(column.name) + 52), _WIDEST_PX)
+    return min(max(_CHARACTER_PX * longest + 32, _CHARACTER_PX * len(column.name) + 52), _WIDEST_PX)
 
 
 def _spark(tag: str) -> dict[str, Any]:

@@ -143,6 +143,13 @@
     return [...new Set([...(tags || []), ...(options || []).map((option) => option.value)])];
   }
 
+  function turn(_, __, step, options) {
+    const steps = (options || []).map((option) => option.value);
+    if (!clicked() || !steps.length) return nothing();
+    const at = step && steps.includes(step) ? steps.indexOf(step) : steps.length - 1;
+    return steps[Math.min(steps.length - 1, Math.max(0, at + (triggered() === "step-after" ? 1 : -1)))];
+  }
+
   const clear = () => [];
   const unselect = () => ({ ids: [] });
 
@@ -373,6 +380,6 @@
   page.observe(document.documentElement, { childList: true, subtree: true });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    exptools: { assemble, ofCurves, zoomed, zoomOf, pin, close, hide, add, clear, unselect },
+    exptools: { assemble, ofCurves, zoomed, zoomOf, pin, close, hide, add, turn, clear, unselect },
   });
 })();
