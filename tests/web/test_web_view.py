@@ -15,8 +15,8 @@ from exptools.viewing.statistics.order import CENTERS
 from exptools.viewing.web.view import LINES, SCALES, TABS, View, Zoom, from_query, parse, said, to_query
 
 HOSTILE = st.sampled_from(
-    ["<script>alert(1)</script>", "<b>", "&amp;", "a&b=c", "'\"", "a\nb", "*[?", "x" * 5000, "a:b", "1~2", ":",
-     "../..", " ", "+", "%41", "#", ";", "\x00", "ä🎲", "loss\\xff", "?", "on"]
+    ["<script>alert(1)</script>", "<b>", "&amp;", "a&b=c", "'\"", "a\nb", "*[?", "x" * 5000, "a:b", "1~2",
+     ":", "../..", " ", "+", "%41", "#", ";", "\x00", "ä🎲", "loss\\xff", "?", "on"]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(min_size=1), HOSTILE)
 SEVERAL = st.lists(TEXTS, max_size=4, unique=True).map(tuple)
@@ -158,7 +158,7 @@ def test_no_address_breaks_anything_but_by_an_error_that_says_so(name: str, valu
             assert from_query(to_query(found)) == found
 
 
-# --- the figure that it asks for -----------------------------------------------------------------------------
+# --- the figure that it asks for ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("center", CENTERS)

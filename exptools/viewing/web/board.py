@@ -140,7 +140,8 @@ class Board:
     def card_key(self, view: View, tag: str) -> Hashable:
         """Another one whenever the lines of a card are others."""
         of_lines = (view.lines, view.band, view.by, view.split, view.x, view.smooth, view.runs, view.where)
-        return tag, self._live.now().frames, of_lines
+        of_notes = (view.xscale, view.yscale)
+        return tag, self._live.now().frames, of_lines, of_notes
 
     def _keep(self, key: Hashable, card: Card) -> None:
         with self._lock:

@@ -16,7 +16,7 @@ from exptools.viewing.figures.looks import COLOURS as _PALETTE
 from exptools.viewing.figures.looks import MOST as MOST_LOOKS
 from exptools.viewing.figures.looks import looks
 from exptools.viewing.web.lines import Card, Line, Panel
-from exptools.viewing.web.thinned import LEAST, thinned, within
+from exptools.viewing.web.thinned import LEAST, columns, thinned, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def figure(card: Card, view: View, labels: Sequence[str], *, dark: bool) -> Draw
     zoom = view.zoom.get(card.tag)
     x = zoom.x if zoom else None
     shown = [_visible(panel, view) for panel in card.panels]
-    most = _most(sum(len(panel.lines) for panel in shown))
+    most = _most(sum(len(columns(line)) for panel in shown for line in panel.lines))
     floor = _floor(shown)
     traces: list[dict[str, Any]] = []
     ranges: list[tuple[float, float]] = []
@@ -74,8 +74,8 @@ def _visible(panel: Panel, view: View) -> Panel:
     return Panel(panel.name, tuple(line for line in panel.lines if line.label not in view.hidden))
 
 
-def _most(n_lines: int) -> int:
-    return max(LEAST, min(MOST, POINTS // max(1, n_lines)))
+def _most(n_columns: int) -> int:
+    return max(LEAST, min(MOST, POINTS // max(1, n_columns)))
 
 
 def _floor(panels: Sequence[Panel]) -> float:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from exptools.viewing.figures import measured, series
+from exptools.viewing.figures import data, measured, notes, series
 from exptools.viewing.figures.data import Panel as Drawn
 from exptools.viewing.figures.kinds import curves as bands
-from exptools.viewing.figures.series import Cell
 from exptools.viewing.figures.source import Source, panel_name, source_of
 from exptools.viewing.statistics.curves import ordered
 
@@ -77,12 +76,14 @@ def card(runs: Runs, view: View, tag: str, names: Mapping[str, str]) -> Card:
     source = source_of(runs, view.spec((_exactly(tag),)))
     frames = sum(source.found.frames.get(tag, {}).values())
     # The pattern of a tag can be the name of another one, such as `a*` and `a[*]`.
+    found = _singles(source) if view.has_runs else bands.panels(source)
+    of_line = _lines_of_runs if view.has_runs else _lines
+    of_tag = [panel for panel in found if panel.cell.tags == (tag,)]
+    panels = tuple(Panel(panel_name(p.cell, source), tuple(of_line(source, p, names))) for p in of_tag)
+    said = [note for panel in of_tag for note in panel.notes]
     if view.has_runs:
-        cells = [cell for cell in source.cells() if cell.tags == (tag,)]
-        return Card(tag, tuple(_panel_of_runs(source, cell, names) for cell in cells), frames)
-    found = [panel for panel in bands.panels(source) if panel.cell.tags == (tag,)]
-    notes = tuple(dict.fromkeys(note for panel in found for note in panel.notes))
-    return Card(tag, tuple(_panel(source, panel, names) for panel in found), frames, notes)
+        said += _not_on_log(view, [line for panel in panels for line in panel.lines])
+    return Card(tag, panels, frames, tuple(dict.fromkeys(said)))
 
 
 def _exactly(tag: str) -> str:
@@ -92,23 +93,34 @@ def _exactly(tag: str) -> str:
     return glob.escape(tag)
 
 
-def _panel(source: Source, panel: Drawn, names: Mapping[str, str]) -> Panel:
-    lines = (_line(names.get(m.group.runs[0], m.label), m.group.runs, m.found) for m in panel.marks)
-    return Panel(panel_name(panel.cell, source), tuple(lines))
+def _lines(source: Source, panel: Drawn, names: Mapping[str, str]) -> Iterator[Line]:
+    return (_line(names.get(m.group.runs[0], m.label), m.group.runs, m.found) for m in panel.marks)
 
 
-def _panel_of_runs(source: Source, cell: Cell, names: Mapping[str, str]) -> Panel:
-    return Panel(panel_name(cell, source), tuple(_singles(source, cell, names)))
+def _singles(source: Source) -> Iterator[Drawn]:
+    """The panels of single runs, with what cannot be seen in them."""
+    for cell in source.cells():
+        marks = data.marked(source, cell, lambda group, tag: None)
+        yield Drawn(cell, marks, notes.notes(source, cell, marks, {}, averaged=False))
 
 
-def _singles(source: Source, cell: Cell, names: Mapping[str, str]) -> Iterator[Line]:
-    smooth, (tag,) = source.spec.smooth, cell.tags
-    for one in source.series(cell, tag):
+def _lines_of_runs(source: Source, panel: Drawn, names: Mapping[str, str]) -> Iterator[Line]:
+    smooth = source.spec.smooth
+    for one in panel.marks:
         for name in one.group.runs:
-            logged = source.found.curves[tag][name]
+            logged = source.found.curves[one.tag][name]
             by_x = ordered(*logged)
             y = measured.treated(logged, smooth, None)[1] if smooth else by_x.y
             yield Line(names.get(name, one.label), (name,), by_x.x, y, by_x.y if smooth else None)
+
+
+def _not_on_log(view: View, lines: Sequence[Line]) -> Iterator[str]:
+    for name, scale in (("x", view.xscale), ("y", view.yscale)):
+        columns = [getattr(line, name) for line in lines]
+        lost = sum(int((column <= 0).sum()) for column in columns)
+        if lost and scale == "log":
+            every, have = sum(column.size for column in columns), "has" if lost == 1 else "have"
+            yield f"{lost} of {every} points {have} {name} <= 0, which a log axis cannot show"
 
 
 def _line(label: str, runs: tuple[str, ...], line: bands.Line) -> Line:

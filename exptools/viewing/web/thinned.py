@@ -33,7 +33,7 @@ def thinned(
     seen = _seen(part.x, x, log)
     at = np.log(part.x[seen]) if log else part.x[seen]
     ends = np.array([0, seen.start, len(part.x) - 1]).clip(max=len(part.x) - 1)
-    found = [seen.start + _extremes(at, column[seen], most) for column in _columns(part).values()]
+    found = [seen.start + _extremes(at, column[seen], most) for column in columns(part).values()]
     return _with_gaps(part, np.unique(np.concatenate([ends, *found]))), False
 
 
@@ -60,7 +60,7 @@ def _part(line: Line, which: slice | NDArray[np.int64]) -> Line:
     return replace(line, x=line.x[which], y=line.y[which], raw=raw, low=low, high=high, n=n)
 
 
-def _columns(line: Line) -> dict[str, Floats]:
+def columns(line: Line) -> dict[str, Floats]:
     """What of a line is drawn over its x."""
     found = {"y": line.y, "raw": line.raw, "low": line.low, "high": line.high}
     return {name: column for name, column in found.items() if column is not None}
@@ -80,12 +80,12 @@ def _with_gaps(part: Line, kept: NDArray[np.int64]) -> Line:
     """The points that are kept, and a point more, a gap, between two that a gap lay between: no line crosses
     it.
     """
-    gaps = {name: _has_gap(column, kept) for name, column in _columns(part).items()}
+    gaps = {name: _has_gap(column, kept) for name, column in columns(part).items()}
     after = np.flatnonzero(np.any(list(gaps.values()), axis=0))
     cut = _part(part, np.insert(kept, after + 1, kept[after] + 1))
     new = after + 1 + np.arange(len(after))
     for name, has in gaps.items():
-        _columns(cut)[name][new[has[after]]] = np.nan  # a copy's
+        columns(cut)[name][new[has[after]]] = np.nan  # a copy's
     return cut
 
 
