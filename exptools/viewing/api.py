@@ -747,7 +747,21 @@ def _began(sweep: Path, runs: Sequence[Run]) -> float:
 
 
 def _wants(tags: Sequence[str] | None) -> Wanted:
-    return everything if tags is None else lambda tag: compare.matches(tag, tags)
+    return everything if tags is None else _Matching(tuple(tags))
+
+
+class _Matching:
+    """Wants the tags that match patterns; of each it is found out once."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, tag: str) -> bool:
+        known = self._known.get(tag)
+        if known is None:
+            known = self._known[tag] = compare.matches(tag, self._patterns)
+        return known
 
 
 def _either(one: Wanted, other: Wanted) -> Wanted:

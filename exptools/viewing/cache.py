@@ -9,6 +9,7 @@ without.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -200,6 +201,15 @@ def _look_up(path: Path) -> tuple[Path | None, _Index | None]:
 
 def _index(place: Path) -> _Index | None:
     """What the cache says of itself; None if it cannot be read or was written by another version."""
+    try:
+        found = os.stat(place)
+    except OSError:
+        return None
+    return _index_of(place, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _index_of(place: Path, *stamp: int) -> _Index | None:
     import polars as pl
 
     try:

@@ -14,7 +14,7 @@ from exptools.viewing.figures.spec import AXES
 from exptools.viewing.runs import natural
 from exptools.viewing.statistics.curves import ordered
 from exptools.viewing.statistics.order import Floats
-from exptools.viewing.statistics.smoothing import running, smoothed
+from exptools.viewing.statistics.smoothing import all_smoothed, running
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run, Runs
@@ -80,9 +80,17 @@ def _add(found: Measured, run: Run, reading: Reading, patterns: Sequence[str], x
         found.frames.setdefault(tag, {})[run.name] = len(curve)
         if not has.all():
             found.without_x.setdefault(tag, {})[run.name] = int((~has).sum())
-        if has.any():
-            values = np.where(np.abs(curve.value) <= _LARGEST, curve.value, np.nan)
-            found.curves.setdefault(tag, {})[run.name] = at[has], values[has]
+        if has.all():
+            found.curves.setdefault(tag, {})[run.name] = at, _bounded(curve.value)
+        elif has.any():
+            found.curves.setdefault(tag, {})[run.name] = at[has], _bounded(curve.value)[has]
+
+
+def _bounded(values: Floats) -> Floats:
+    """Without what is beyond the largest."""
+    if values.min() >= -_LARGEST and values.max() <= _LARGEST:
+        return values
+    return np.where(np.abs(values) <= _LARGEST, values, np.nan)
 
 
 def _first(wall_time: Floats) -> float:
@@ -110,8 +118,13 @@ def _at_steps(of: Curve, curve: Curve) -> Floats:
     )
 
 
+def all_treated(curves: Sequence[XY], smooth: float, best: str | None) -> list[XY]:
+    """Each of `curves` as `treated` makes it."""
+    by_x = [ordered(*curve) for curve in curves]
+    ys = all_smoothed([one.y for one in by_x], smooth) if smooth else [one.y for one in by_x]
+    return [(one.x, y if best is None else running(y, best)) for one, y in zip(by_x, ys, strict=True)]
+
+
 def treated(curve: XY, smooth: float, best: str | None) -> XY:
     """A run's curve by increasing x, smoothed, then the best so far of it."""
-    by_x = ordered(*curve)
-    y = smoothed(by_x.y, smooth) if smooth else by_x.y
-    return by_x.x, y if best is None else running(y, best)
+    return all_treated([curve], smooth, best)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from exptools.errors import ViewError
 from exptools.viewing.statistics.order import Floats
 
+_MANY: Final = 12  # curves, from which on one step of all costs less than all steps of one
+_SPARSE: Final = 4  # times the numbers there are, at most, are held
 _BEST: Final = {"max": np.fmax, "min": np.fmin}
 
 
@@ -35,6 +38,36 @@ def smoothed(y: Floats, weight: float) -> Floats:
     sums = itertools.accumulate(numbers, lambda s, value: s * weight + (1 - weight) * value, initial=0.0)
     debias = 1 - float(weight) ** np.arange(len(numbers) + 1)
     out[finite] = np.fromiter(sums, np.float64, len(numbers) + 1)[1:] / debias[1:]
+    return out
+
+
+def all_smoothed(ys: Sequence[Floats], weight: float) -> list[Floats]:
+    """Each of `ys` as `smoothed` makes it, to the last bit; of many curves it is faster.
+
+    Raises:
+        ViewError: weight is not in [0, 1).
+    """
+    finite = [np.isfinite(y) for y in ys]
+    lengths = [int(is_finite.sum()) for is_finite in finite]
+    longest = max(lengths, default=0)
+    if len(ys) < _MANY or longest * len(ys) > _SPARSE * sum(lengths):
+        return [smoothed(y, weight) for y in ys]
+    order = np.argsort(lengths, kind="stable")[::-1]  # longest first: those that go on at a step lie together
+    numbers = np.zeros((longest, len(ys)))
+    for column, i in enumerate(order):
+        numbers[: lengths[i], column] = ys[i][finite[i]]
+    going_on = np.searchsorted(-np.array(lengths)[order], -np.arange(longest), side="left")
+    sums = np.zeros(len(ys))
+    for step in range(longest):  # one number of all curves at once, in the order of accumulate above
+        n = going_on[step]
+        sums[:n] = sums[:n] * weight + (1 - weight) * numbers[step, :n]
+        numbers[step, :n] = sums[:n]
+    debias = 1 - float(weight) ** np.arange(1, longest + 1)
+    numbers /= debias[:, None]
+    out = [np.array(y, dtype=np.float64) for y in ys]
+    for column, i in enumerate(order):
+        if lengths[i] and not (out[i] == out[i][0]).all():
+            out[i][finite[i]] = numbers[: lengths[i], column]
     return out
 
 

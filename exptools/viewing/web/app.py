@@ -139,6 +139,16 @@ def _keep_in_the_browser(app: Dash) -> None:
         State({"type": "zoom", "tag": MATCH}, "data"),
         State({"type": "zoom", "tag": MATCH}, "id"),
     )
+    local(
+        "ask",
+        Output({"type": "ask", "tag": MATCH}, "data"),
+        Input("view-of-curves", "data"),
+        Input("look", "data"),
+        Input({"type": "zoom", "tag": MATCH}, "data"),
+        Input({"type": "seen", "tag": MATCH}, "data"),
+        Input("theme", "data"),
+        State({"type": "ask", "tag": MATCH}, "data"),
+    )
     for name in ("pin", "close"):
         local(
             name,
@@ -425,40 +435,24 @@ def _curves(app: Dash, board: Board) -> None:
         Output({"type": "card", "tag": MATCH}, "figure"),
         Output({"type": "card", "tag": MATCH}, "style"),
         Output({"type": "note", "tag": MATCH}, "children"),
-        Output({"type": "drawn", "tag": MATCH}, "data"),
         Output({"type": "pin", "tag": MATCH}, "aria-pressed"),
-        Input("view-of-curves", "data"),
-        Input("look", "data"),
-        Input({"type": "zoom", "tag": MATCH}, "data"),
-        Input({"type": "seen", "tag": MATCH}, "data"),
-        Input("theme", "data"),
-        State({"type": "drawn", "tag": MATCH}, "data"),
+        Input({"type": "ask", "tag": MATCH}, "data"),
         State({"type": "card", "tag": MATCH}, "id"),
     )
-    def card(
-        said: dict[str, Any] | None,
-        look: Any,
-        zoom: str | None,
-        is_seen: bool | None,
-        theme: str,
-        drawn: str | None,
-        name: dict[str, str],
-    ) -> tuple[Any, ...]:
-        if said is None or not is_seen:
+    def card(ask: dict[str, Any] | None, name: dict[str, str]) -> tuple[Any, ...]:
+        if ask is None:
             raise PreventUpdate
+        said, zoom, theme = ask["view"], ask["zoom"], ask["theme"]
         tag = name["tag"]
         asked_for = {**said, **({"zoom": [zoom]} if zoom else {})}
         try:
             asked = view.parse(asked_for)
-            key = repr((board.card_key(asked, tag), sorted(asked_for.items(), key=str), theme))
-            if key == drawn:
-                raise PreventUpdate
             found = board.card(asked, tag)
             made = figure.figure(found, asked, list(board.labels(asked)), dark=theme == "dark")
         except ExptoolsError as error:
-            return _nothing(theme), no_update, html.Span(str(error), className="problem"), None, "false"
+            return _nothing(theme), no_update, html.Span(str(error), className="problem"), "false"
         style = {"height": f"{made.figure['layout']['height']}px"}
-        return made.figure, style, _note(found, made), key, str(tag in asked.pins).lower()
+        return made.figure, style, _note(found, made), str(tag in asked.pins).lower()
 
 
 def _is_of_conditions(board: Board, said: Mapping[str, Any]) -> bool:
@@ -543,7 +537,7 @@ def _card(tag: str, zoom: str | None) -> html.Div:
             html.Div("…", id=named("note"), className="note"),
             dcc.Store(id=named("zoom"), data=zoom),
             dcc.Store(id=named("seen"), data=False),
-            dcc.Store(id=named("drawn")),
+            dcc.Store(id=named("ask")),
         ],
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from exptools.viewing.runs import natural
 from exptools.viewing.web import lines, rows
 from exptools.viewing.web.lines import Card
 from exptools.viewing.web.live import Live, Look
+from exptools.viewing.web.once import Once
 from exptools.viewing.web.view import MOST_TAGS, View
 
 if TYPE_CHECKING:
@@ -34,15 +34,14 @@ class Board:
             ViewError: there are none.
         """
         self._live = Live(load)
-        self._cards: OrderedDict[Hashable, Card] = OrderedDict()
-        self._lock = threading.Lock()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._chosen: tuple[Hashable, Runs] | None = None
-        self._labels: tuple[Hashable, dict[str, tuple[str, ...]]] = (None, {})
-        self._sparks: tuple[Hashable, dict[str, list[float | None]]] = (None, {})
+        self._runs: Once[Runs] = Once(4)
+        self._tables: Once[Table] = Once(2)
+        self._tags: Once[list[str]] = Once(1)
+        self._labels: Once[dict[str, tuple[str, ...]]] = Once(4)
+        self._sparks: Once[dict[str, list[float | None]]] = Once(2)
+        self._cards: Once[Card] = Once(CARDS, lambda card: card.nbytes)
         self._media: dict[Path, media.Found] = {}
         self._looking = threading.Lock()
-        self._tags: tuple[int, list[str]] = (0, [])
 
     def look(self) -> Look:
         """The runs as they are now."""
@@ -55,31 +54,31 @@ class Board:
             ViewError: what is no condition.
         """
         look = self._live.now()
-        key = look.version, view.where, view.runs
-        with self._lock:
-            if self._chosen is not None and self._chosen[0] == key:
-                return self._chosen[1]
-        runs = look.runs.select(view.where) if view.where else look.runs
-        if view.runs:
-            names = set(view.runs)
-            runs = runs.only(names)
-        with self._lock:
-            self._chosen = key, runs
-        return runs
+
+        def choose() -> Runs:
+            runs = look.runs.select(view.where) if view.where else look.runs
+            return runs.only(frozenset(view.runs)) if view.runs else runs
+
+        return self._runs.get((look.version, view.where, view.runs), choose)
+
+    def _among(self, view: View) -> Runs:
+        """All runs that the conditions choose, selected or not."""
+        return self.runs(replace(view, runs=()))
 
     def table(self, view: View) -> Table:
         """The table of all runs that the conditions choose."""
-        return self.runs(replace(view, runs=())).summary()
+        runs = self._among(view)
+        return self._tables.get((self._live.now().version, view.where), runs.summary)
 
     def tags(self) -> list[str]:
         """All scalars of all runs."""
         look = self._live.now()
-        version, found = self._tags
-        if version != look.version:
-            look.runs.summary()
-            found = sorted(look.runs.tags, key=natural)
-            self._tags = look.version, found
-        return found
+
+        def find() -> list[str]:
+            self.table(View())
+            return sorted(look.runs.tags, key=natural)
+
+        return self._tags.get(look.version, find)
 
     def shown(self, view: View) -> list[str]:
         """The tags that have a card: pinned ones first, then as the view names them."""
@@ -92,11 +91,7 @@ class Board:
     def labels(self, view: View) -> dict[str, tuple[str, ...]]:
         """The series, each with its runs; of all runs, so that colours stay when some are selected."""
         key = self._live.now().frames, view.where, view.by, view.split
-        known, found = self._labels
-        if known != key:
-            found = lines.labels(self.runs(replace(view, runs=())), view)
-            self._labels = key, found
-        return found
+        return self._labels.get(key, lambda: lines.labels(self._among(view), view))
 
     def media(self, run: Run) -> media.Found:
         """What a run logged besides numbers."""
@@ -107,11 +102,7 @@ class Board:
     def sparks(self, view: View, tag: str) -> dict[str, list[float | None]]:
         """Small curves of a tag, of all runs that the conditions choose."""
         key = self._live.now().frames, view.where, tag
-        known, found = self._sparks
-        if known != key:
-            found = rows.sparks(self.runs(replace(view, runs=())), tag)
-            self._sparks = key, found
-        return found
+        return self._sparks.get(key, lambda: rows.sparks(self._among(view), tag))
 
     def card(self, view: View, tag: str) -> Card:
         """The lines of a tag.
@@ -119,35 +110,16 @@ class Board:
         Raises:
             ViewError: a key or an x that there is not; no run has a value of the tag.
         """
-        key = self.card_key(view, tag)
-        with self._lock:
-            if key in self._cards:
-                self._cards.move_to_end(key)
-                return self._cards[key]
-            making = self._making.setdefault(key, threading.Lock())
-        with making:  # several zooms into one card wait for it; they do not make it again
-            with self._lock:
-                if key in self._cards:
-                    return self._cards[key]
-            try:
-                made = lines.card(self.runs(view), view, tag, lines.by_run(self.labels(view)))
-                self._keep(key, made)
-            finally:  # behind _keep: who comes in between finds the card or waits for it
-                with self._lock:
-                    self._making.pop(key, None)
-            return made
+
+        def make() -> Card:
+            return lines.card(self.runs(view), view, tag, lines.by_run(self.labels(view)))
+
+        return self._cards.get(self.card_key(view, tag), make)
 
     def card_key(self, view: View, tag: str) -> Hashable:
         """Another one whenever the lines of a card are others."""
         of_lines = (view.lines, view.band, view.by, view.split, view.x, view.smooth, view.runs, view.where)
-        of_notes = (view.xscale, view.yscale)
-        return tag, self._live.now().frames, of_lines, of_notes
-
-    def _keep(self, key: Hashable, card: Card) -> None:
-        with self._lock:
-            self._cards[key] = card
-            while len(self._cards) > 1 and sum(card.nbytes for card in self._cards.values()) > CARDS:
-                self._cards.popitem(last=False)
+        return tag, self._live.now().frames, of_lines
 
 
 def _named(name: str, every: Sequence[str]) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exptools.viewing.statistics.order import Floats
     from exptools.viewing.web.view import View, Zoom
 
-POINTS: Final = 160_000  # of a card: what a browser draws at once
+POINTS: Final = 100_000  # of a card: what a browser draws at once
 MOST: Final = 1_500  # of a line: two for each dot of a wide card
 ROW_PX: Final = 270  # the height of a row of panels
 _COLUMNS = 3  # panels beside each other

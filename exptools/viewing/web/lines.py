@@ -12,7 +12,6 @@ from exptools.viewing.figures import data, measured, notes, series
 from exptools.viewing.figures.data import Panel as Drawn
 from exptools.viewing.figures.kinds import curves as bands
 from exptools.viewing.figures.source import Source, panel_name, source_of
-from exptools.viewing.statistics.curves import ordered
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Runs
@@ -106,12 +105,12 @@ def _singles(source: Source) -> Iterator[Drawn]:
 
 def _lines_of_runs(source: Source, panel: Drawn, names: Mapping[str, str]) -> Iterator[Line]:
     smooth = source.spec.smooth
-    for one in panel.marks:
-        for name in one.group.runs:
-            logged = source.found.curves[one.tag][name]
-            by_x = ordered(*logged)
-            y = measured.treated(logged, smooth, None)[1] if smooth else by_x.y
-            yield Line(names.get(name, one.label), (name,), by_x.x, y, by_x.y if smooth else None)
+    of_mark = [(one, name) for one in panel.marks for name in one.group.runs]
+    logged = [source.found.curves[one.tag][name] for one, name in of_mark]
+    raw = measured.all_treated(logged, 0.0, None)
+    drawn = measured.all_treated(raw, smooth, None) if smooth else raw
+    for (one, name), (x, y), (_, before) in zip(of_mark, drawn, raw, strict=True):
+        yield Line(names.get(name, one.label), (name,), x, y, before if smooth else None)
 
 
 def _not_on_log(view: View, lines: Sequence[Line]) -> Iterator[str]:

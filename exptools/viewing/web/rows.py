@@ -22,6 +22,7 @@ SPARK_POINTS = 40
 _NUMBERS = (Kind.TAG, Kind.DURATION)
 _TALL = 300  # characters of a cell at most
 _CHARACTER_PX, _WIDEST_PX = 7, 300
+_DIGITS = 10  # characters of a number
 
 
 def columns(table: Table, spark: str) -> list[dict[str, Any]]:
@@ -44,7 +45,7 @@ def _column(column: Column, table: Table, i: int) -> dict[str, Any]:
         "filter": "agNumberColumnFilter" if is_number else "agTextColumnFilter",
         "valueFormatter": {"function": "exptoolsText(params)"},
         "tooltipValueGetter": {"function": "exptoolsWhole(params)"},
-        "width": _width(column, [nice(column, value) for value in values]),
+        "width": _width(column, values),
     }
     if is_number:
         made["type"] = "rightAligned"
@@ -56,9 +57,13 @@ def _column(column: Column, table: Table, i: int) -> dict[str, Any]:
     return made
 
 
-def _width(column: Column, texts: Sequence[str]) -> int:
+def _width(column: Column, cells: Sequence[Any]) -> int:
     """In pixels: of the longest text, of the name and its buttons, but not beyond what is readable."""
-    longest = max(map(len, texts), default=0) + (3 if column.kind in (Kind.RUN, Kind.STATE) else 0)
+    if column.kind is Kind.TAG:
+        longest = _DIGITS
+    else:
+        texts = {nice(column, cell) for cell in cells}
+        longest = max(map(len, texts), default=0) + (3 if column.kind in (Kind.RUN, Kind.STATE) else 0)
     return min(max(_CHARACTER_PX * longest + 32, _CHARACTER_PX * len(column.name) + 52), _WIDEST_PX)
 
 

@@ -33,8 +33,11 @@ def thinned(
     seen = _seen(part.x, x, log)
     at = np.log(part.x[seen]) if log else part.x[seen]
     ends = np.array([0, seen.start, len(part.x) - 1]).clip(max=len(part.x) - 1)
-    found = [seen.start + _extremes(at, column[seen], most) for column in columns(part).values()]
-    return _with_gaps(part, np.unique(np.concatenate([ends, *found]))), False
+    keeps = np.zeros(len(part.x), np.bool_)
+    keeps[ends] = True
+    for column in columns(part).values():
+        keeps[seen.start + _extremes(at, column[seen], most)] = True
+    return _with_gaps(part, np.flatnonzero(keeps)), False
 
 
 def within(line: Line, x: tuple[float, float]) -> Line:
@@ -45,11 +48,10 @@ def within(line: Line, x: tuple[float, float]) -> Line:
 
 def _seen(at: Floats, x: tuple[float, float] | None, log: bool) -> slice:
     """Which points are on the screen: not those beside the part that is shown, nor what no log axis has."""
-    low, high = x or (-np.inf, np.inf)
-    first = np.searchsorted(at, low)
+    first = 0 if x is None else int(np.searchsorted(at, x[0]))
     if log:
-        first = max(first, np.searchsorted(at, 0.0, side="right"))
-    return slice(int(first), int(np.searchsorted(at, high, side="right")))
+        first = max(first, int(np.searchsorted(at, 0.0, side="right")))
+    return slice(first, len(at) if x is None else int(np.searchsorted(at, x[1], side="right")))
 
 
 def _part(line: Line, which: slice | NDArray[np.int64]) -> Line:
@@ -68,11 +70,17 @@ def columns(line: Line) -> dict[str, Floats]:
 
 def _extremes(at: Floats, column: Floats, most: int) -> NDArray[np.int64]:
     """Where the least and the greatest of each slice of `column` are."""
+    if len(column) > most and not _has_any_gap(column):
+        return _of_numbers(at, column, most)
     numbers = np.flatnonzero(np.isfinite(column))
     if len(numbers) <= most:
         return numbers
-    x, y = np.ascontiguousarray(at[numbers]), np.ascontiguousarray(column[numbers])
-    kept: NDArray[np.int64] = numbers[_MIN_MAX.downsample(x, y, n_out=max(2, most // 2 * 2)).astype(np.int64)]
+    return numbers[_of_numbers(at[numbers], column[numbers], most)]
+
+
+def _of_numbers(at: Floats, column: Floats, most: int) -> NDArray[np.int64]:
+    x, y = np.ascontiguousarray(at), np.ascontiguousarray(column)
+    kept: NDArray[np.int64] = _MIN_MAX.downsample(x, y, n_out=max(2, most // 2 * 2)).astype(np.int64)
     return kept
 
 
@@ -80,13 +88,21 @@ def _with_gaps(part: Line, kept: NDArray[np.int64]) -> Line:
     """The points that are kept, and a point more, a gap, between two that a gap lay between: no line crosses
     it.
     """
-    gaps = {name: _has_gap(column, kept) for name, column in columns(part).items()}
+    gaps = {name: _has_gap(c, kept) for name, c in columns(part).items() if _has_any_gap(c)}
+    if not gaps:
+        return _part(part, kept)
     after = np.flatnonzero(np.any(list(gaps.values()), axis=0))
     cut = _part(part, np.insert(kept, after + 1, kept[after] + 1))
     new = after + 1 + np.arange(len(after))
     for name, has in gaps.items():
         columns(cut)[name][new[has[after]]] = np.nan  # a copy's
     return cut
+
+
+def _has_any_gap(column: Floats) -> bool:
+    """Whether something is not finite; the sum, which needs no copy, says that nothing is."""
+    with np.errstate(all="ignore"):
+        return not (np.isfinite(column.sum()) or np.isfinite(column).all())
 
 
 def _has_gap(column: Floats, kept: NDArray[np.int64]) -> NDArray[np.bool_]:

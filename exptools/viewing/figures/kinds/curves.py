@@ -58,7 +58,7 @@ def _line(source: Source, group: Group, tag: str) -> Line:
     spec = source.spec
     logged = [source.found.curves[tag][name] for name in group.runs]
     is_treated = bool(spec.smooth or spec.running)
-    treated = [measured.treated(curve, spec.smooth, spec.running) for curve in logged]
+    treated = measured.all_treated(logged, spec.smooth, spec.running)
     return Line(
         _aggregate(source, treated if is_treated else logged, spec.usual_band),
         _aggregate(source, logged, "none") if spec.smooth else None,

@@ -114,6 +114,13 @@
     return now === (before || null) ? nothing() : now;
   }
 
+  // What a card asks for: only while it is seen, and nothing twice.
+  function ask(view, look, zoom, isSeen, theme, before) {
+    if (!view || !look || !isSeen) return nothing();
+    const now = { view, frames: look.frames, zoom: zoom || null, theme };
+    return same(now, before) ? nothing() : now;
+  }
+
   // --- cards and series --------------------------------------------------------------------------------
 
   const clicked = () => { const entry = window.dash_clientside.callback_context.triggered[0]; return entry && entry.value ? triggered() : null; };
@@ -380,6 +387,6 @@
   page.observe(document.documentElement, { childList: true, subtree: true });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    exptools: { assemble, ofCurves, zoomed, zoomOf, pin, close, hide, add, turn, clear, unselect },
+    exptools: { assemble, ofCurves, zoomed, zoomOf, ask, pin, close, hide, add, turn, clear, unselect },
   });
 })();
