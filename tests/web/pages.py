@@ -95,7 +95,8 @@ class Page:
             """(tags) => {
                 const cards = [...document.querySelectorAll('#cards .card')];
                 const found = cards.map((card) => card.querySelector('h3').textContent);
-                return JSON.stringify(found) === JSON.stringify(tags) && cards.every((card) => /frame/.test(card.querySelector('.note').textContent));
+                const isDrawn = (card) => /frame/.test(card.querySelector('.note').textContent);
+                return JSON.stringify(found) === JSON.stringify(tags) && cards.every(isDrawn);
             }""",
             list(tags),
         )
@@ -108,17 +109,18 @@ class Page:
     def curves(self, tag: str) -> dict[str, list[Any]]:
         """The lines that a card draws, by their names: runs, or series; of each the values, in their order."""
         return dict(
-            self.js(
+            self.until(
                 """(tag) => {
                     const card = [...document.querySelectorAll('#cards .card')]
                         .find((one) => one.querySelector('h3').textContent === tag);
+                    const plot = card && card.querySelector('.js-plotly-plot');
+                    if (!plot || !plot._fullData) return null;
                     const found = {};
-                    for (const trace of card.querySelector('.js-plotly-plot')._fullData) {
-                        if (!trace.meta || !trace.meta.starts) continue;
-                        trace.meta.starts.slice(0, -1).forEach((start, i) => {
-                            const stop = trace.meta.starts[i + 1] - 1;
-                            const name = trace.meta.runs[i] || trace.meta.label;
-                            found[name] = [...trace.x].slice(start, stop).map((x, k) => [x, trace.y[start + k]]);
+                    for (const { meta, x, y } of plot._fullData) {
+                        if (!meta || !meta.starts) continue;
+                        meta.starts.slice(0, -1).forEach((start, i) => {
+                            const at = [...x].slice(start, meta.starts[i + 1] - 1);
+                            found[meta.runs[i] || meta.label] = at.map((one, k) => [one, y[start + k]]);
                         });
                     }
                     return found;

@@ -302,7 +302,8 @@ def _live(app: Dash, board: Board) -> None:
     )
     def tick(_: int | None, before: dict[str, int] | None) -> tuple[Any, Any]:
         look = board.look()
-        now = {"version": look.version, "frames": look.frames}
+        problems = len(look.runs.problems)  # what could not be read is met when it is asked for
+        now = {"version": look.version, "frames": look.frames, "problems": problems}
         return (no_update, no_update) if now == before else (now, _states(look))
 
 
