@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from exptools import rundir
+from exptools.formats import events
+from exptools.formats.rows import Row
 from exptools.rundir import State, Status
 
 Rows = Iterable[tuple[int, float, Sequence[float | None]]]
@@ -42,6 +44,17 @@ def write_run(
         rundir.write_json(path / rundir.VARIANT, config)
     if state is not None:
         rundir.write_status(path, Status(state, **{"start": 1000.0, "end": 1012.5, **status}))
+    return path
+
+
+def write_events(path: Path, curves: dict[str, Sequence[float]]) -> Path:
+    """An event file of these curves in the directory `path`, from step 0, as write_run's."""
+    path.mkdir(parents=True, exist_ok=True)
+    rows = [
+        events.encode_row(Row(i, 1000.0 + i, tuple(curves), row))
+        for i, row in enumerate(zip(*curves.values(), strict=True))
+    ]
+    (path / "events.out.tfevents.1.host").write_bytes(events.encode_header(1000.0) + b"".join(rows))
     return path
 
 

@@ -59,7 +59,7 @@ def test_bars_of_clusters_stand_beside_each_other(runs: Runs) -> None:
     _, ((_, plot),) = made(runs, "bars", by=("model.name",), split=("lr",), band="minmax")
 
     bars = [trace for trace in plot["data"] if trace["type"] == "bar"]
-    assert {bar["name"]: bar["x"] for bar in bars} == dict.fromkeys("ab", ["0.0001", "0.001", "0.01"])
+    assert {bar["name"]: bar["x"] for bar in bars} == {name: ["0.0001", "0.001", "0.01"] for name in "ab"}
     assert [bar["offsetgroup"] for bar in bars] == ["a", "b"]
     assert plot["layout"]["barmode"] == "group" and plot["layout"]["xaxis"]["title"]["text"] == "lr"
     assert plot["layout"]["xaxis"]["type"] == "category"

@@ -60,8 +60,8 @@ def test_a_row_has_what_is_sorted_by_and_what_is_read(runs: Runs) -> None:
         "c.run": "3", "c.state": "FAILED", "c.duration_s": 2.0, "c.model.name": "large", "c.seed": 1.0,
         "c.loss": 0.375, "c.error": "ValueError: too big",
         "texts": {
-            "c.run": "3", "c.state": "FAILED", "c.duration_s": "2.0 s", "c.model.name": "large", "c.seed": "1",
-            "c.error": "ValueError: too big",
+            "c.run": "3", "c.state": "FAILED", "c.duration_s": "2.0 s", "c.model.name": "large",
+            "c.seed": "1", "c.error": "ValueError: too big",
         },
     }  # fmt: skip
     assert found["0"]["c.error"] is None and found["0"]["texts"]["c.error"] == "-"

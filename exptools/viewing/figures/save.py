@@ -175,7 +175,7 @@ def write_beside(shown: Data, file: Path) -> list[Path]:
     }
     for name, path in files.items():
         with output.replacing(path) as stream:
-            stream.write(content[name].encode())
+            stream.write(content[name].encode(errors="backslashreplace"))  # a path may not be UTF-8
     return list(files.values())
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from exptools.errors import ExptoolsError, ViewError
-from exptools.viewing import compare, literals
+from exptools.viewing import compare
 from exptools.viewing.web import lines, view
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def command(board: Board, asked: View, given: list[str]) -> str:
 
 def _typed(name: str) -> str:
     """The name of a run in a condition."""
-    is_plain = name == name.strip() and not set(name) & set("[]{},'\"\\")
-    return name if is_plain else literals.literal(name)
+    is_plain = name == name.strip() and name[:1] != "=" and not set(name) & set("[]{},'\"\\")
+    return name if is_plain else "'" + re.sub(r"(['\\])", r"\\\1", name) + "'"
 
 
 def _quoted(word: str) -> str:
