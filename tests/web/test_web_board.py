@@ -457,7 +457,7 @@ def test_many_threads_see_whole_looks_while_runs_grow(tree: Path) -> None:
                 labels = {line.label for panel in found.panels for line in panel.lines}
                 if not labels <= board.labels(view).keys() or found.frames < 6:
                     wrong.append((labels, found.frames))
-            except Exception as error:
+            except Exception as error:  # noqa: PERF203
                 wrong.append(error)
 
     asking = [threading.Thread(target=ask, args=(kind,)) for kind in ("mean", "runs", "median") * 2]

@@ -128,7 +128,7 @@ def test_the_html_is_one_file_of_what_is_shown(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["a\r\nSet-Cookie: x=1", 'x"; y', "größe/ä🎲", "../../etc", ".", "", "x" * 5000, "-.-"]
+    "title", ["a\r\nSet-Cookie: x=1", 'x"; y', "größe/ä🎲", "../../etc", ".", "", "x" * 5000]
 )
 def test_no_title_gets_out_of_the_name_of_a_file(tree: Path, title: str) -> None:
     answer = Page(tree, title=title).get("csv", View(tags=("loss",)))
@@ -245,7 +245,7 @@ def test_several_figures_at_once_are_each_what_they_would_be_alone(tree: Path) -
     assert len(set(alone)) == 4
 
 
-# --- the command ---------------------------------------------------------------------------------------------
+# --- the command -------------------------------------------------------------------------------------------
 
 
 def exptools_view(command: str, cwd: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -331,7 +331,8 @@ def in_process(command: str, directory: Path, capsys: pytest.CaptureFixture[str]
     return table((directory / "figure.csv").read_text())
 
 
-HOSTILE = ["<script>alert(1)</script>", "&amp;", "it's \"x\" $HOME `id`", "*[?", "a*", "-o", "--csv", "=1", "two\nlines", "a,b",
+HOSTILE = ["<script>alert(1)</script>", "&amp;", "it's \"x\" $HOME `id`", "*[?", "a*", "-o", "--csv", "=1",
+           "two\nlines", "a,b",
            "x" * 60, "größe ä🎲", "a\\b", "{}", "run", "#"]  # fmt: skip
 
 
@@ -359,7 +360,7 @@ def test_the_command_names_selected_runs_whatever_they_are_called(
     rows = in_process(page.command(View(tags=("loss",), runs=(run, other))), tmp_path, capsys)
 
     assert {float(row["center"]) for row in rows if row["x"] == "1.0"} == {
-        float(HOSTILE.index(name)), float(HOSTILE.index(name) - 1 if HOSTILE.index(name) else len(HOSTILE) - 1),
+        float(HOSTILE.index(name)), float((HOSTILE.index(name) - 1) % len(HOSTILE)),
     }  # fmt: skip
 
 
