@@ -100,7 +100,7 @@ def test_problems_are_kept_with_the_run(places: list[Place]) -> None:
     held = Held(MUCH)
     one, other = Problem(Path("f"), "torn", 3), Problem(Path("f"), "odd", 5)
     held.put(places[0], "now", lambda tag: tag == "a", Reading({"a": curve(1)}, ("a", "b"), (one,)))
-    held.put(places[0], "now", lambda tag: tag == "b", Reading({"b": curve(1)}, ("a", "b"), (one, other)))
+    held.put(places[0], "now", lambda tag: tag == "b", Reading({"b": curve(1)}, ("a", "b"), (other,)))
 
     again = held.get(places[0], "now", everything)
 
@@ -137,6 +137,15 @@ def test_room_that_a_changed_run_had_is_free_again(places: list[Place]) -> None:
     held.put(places[1], "now", everything, reading(b=2))
 
     assert held.get(places[0], 4, everything) is not None
+    assert held.get(places[1], "now", everything) is not None
+
+
+def test_what_a_changed_run_had_drives_nothing_out(places: list[Place]) -> None:
+    held = Held(4 * 24)
+    held.put(places[1], "now", everything, reading(c=2))
+    held.put(places[0], "before", everything, reading(a=2))
+    held.put(places[0], "now", everything, reading(b=2))
+
     assert held.get(places[1], "now", everything) is not None
 
 

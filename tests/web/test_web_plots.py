@@ -133,7 +133,8 @@ def test_odd_numbers_make_json(tmp_path: Path, kind: str, values: list[float]) -
 def test_names_are_text_and_no_markup(tmp_path: Path, kind: str) -> None:
     for i, name in enumerate(HOSTILE):
         write_run(tmp_path / "sweep" / str(i), {"<i>loss": [float(i)]}, config={"<u>key": name, "x&amp;": i})
-    over = {} if kind == "bars" else {"over": ("<u>key",)}
+    key = ("<u>key",)
+    over = {"bars": {"by": key}, "scatter": {"by": key, "over": key}, "parallel": {"over": key}}[kind]
 
     shown, ((title, plot),) = made(load(tmp_path / "sweep"), kind, "<i>loss", **over)
 

@@ -155,6 +155,14 @@ def test_a_small_curve_keeps_the_extremes_and_their_order(tmp_path: Path) -> Non
     assert min(values) == 0.0 and values.index(0.0) // 2 == 16
 
 
+def test_a_small_curve_that_only_falls_only_falls(tmp_path: Path) -> None:
+    write_run(tmp_path / "sweep" / "0", {"loss": np.arange(1000.0)[::-1].tolist()})
+
+    (values,) = rows.sparks(load(tmp_path / "sweep"), "loss").values()
+
+    assert values == sorted(values, reverse=True) and len(set(values)) == rows.SPARK_POINTS
+
+
 def test_small_curves_of_odd_values_are_json(tmp_path: Path) -> None:
     odd = {
         "constant": [2.0, 2.0],

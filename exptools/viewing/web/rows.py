@@ -125,7 +125,7 @@ def _value(column: Column, cell: Any, is_number: bool) -> Any:
     if isinstance(cell, compare.Absent) or cell is None:
         return None
     if is_number and isinstance(cell, (int, float)) and not isinstance(cell, bool):
-        return float(cell) if math.isfinite(cell) and abs(cell) < 1e300 else None
+        return float(cell) if abs(cell) < 1e300 else None  # nan is not less
     return nice(column, cell)[:_TALL]
 
 
