@@ -101,13 +101,22 @@ class Page:
             list(tags),
         )
 
+    def plot(self, expression: str) -> Any:
+        """Of the first card's plot."""
+        return self.js(f"document.querySelector('#cards .js-plotly-plot').{expression}")
+
+    def until_plot(self, condition: str) -> None:
+        """Wait for what is to be true of the first card's plot."""
+        plot = "document.querySelector('#cards .js-plotly-plot')"
+        self.until(f"() => {plot} && {plot}._fullData && {plot}.{condition}")
+
     def until_lines(self, n: int) -> None:
         """Wait until each card draws so many lines."""
         text = "(start) => [...document.querySelectorAll('#cards .note')]"
         self.until(f"{text}.every((note) => note.textContent.startsWith(start))", f"{n} lines ")
 
     def curves(self, tag: str) -> dict[str, list[Any]]:
-        """The lines that a card draws, by their names: runs, or series; of each the values, in their order."""
+        """The lines that a card draws, by their runs or series; of each the points, in their order."""
         return dict(
             self.until(
                 """(tag) => {

@@ -96,13 +96,15 @@ def zoom(page: Page, tag: str, x: tuple[float, float]) -> None:
     """As by dragging over a part of a card."""
     page.js(
         """([tag, x]) => {
-            const card = [...document.querySelectorAll('#cards .card')].find((one) => one.querySelector('h3').textContent === tag);
-            Plotly.relayout(card.querySelector('.js-plotly-plot'), { 'xaxis.range[0]': x[0], 'xaxis.range[1]': x[1] });
+            const card = [...document.querySelectorAll('#cards .card')]
+                .find((one) => one.querySelector('h3').textContent === tag);
+            const ends = { 'xaxis.range[0]': x[0], 'xaxis.range[1]': x[1] };
+            Plotly.relayout(card.querySelector('.js-plotly-plot'), ends);
         }""",
         [tag, list(x)],
     )
     page.until(
-        "(tag) => new URLSearchParams(location.search).getAll('zoom').some((text) => text.startsWith(tag + ':'))",
+        "(tag) => new URLSearchParams(location.search).getAll('zoom').some((one) => one.startsWith(tag))",
         tag,
     )
 
@@ -138,9 +140,7 @@ def test_series_panels_and_the_centre(page: Page) -> None:
     page.choose("split", "lr")
     page.until_query(split=["lr"])
     page.until_lines(4)
-    assert page.js(
-        "document.querySelector('#cards .js-plotly-plot')._fullLayout.annotations.map((one) => one.text)"
-    ) == ["lr: 0.001", "lr: 0.1"]
+    assert page.plot("_fullLayout.annotations.map((one) => one.text)") == ["lr: 0.001", "lr: 0.1"]
     page.choose("lines", "median")
     page.until_query(lines=["median"])
     page.choose("band", "min to max")
@@ -151,9 +151,7 @@ def test_series_panels_and_the_centre(page: Page) -> None:
 def test_smoothing_is_tensorboards_with_the_raw_line_behind(page: Page, tree: Path) -> None:
     page.page.locator("#smooth").fill("0.9")
     page.until_query(smooth=["0.9"])
-    page.until(
-        "() => document.querySelector('#cards .js-plotly-plot')._fullData.some((trace) => trace.opacity === 0.25)"
-    )
+    page.until_plot("_fullData.some((trace) => trace.opacity === 0.25)")
     (panel,) = load(tree).panels("test/acc", smooth=0.9)
     aggregate = panel.marks[0].found.aggregate
     found = dict(map(tuple, page.curves("test/acc")[panel.marks[0].label]))
@@ -163,15 +161,13 @@ def test_smoothing_is_tensorboards_with_the_raw_line_behind(page: Page, tree: Pa
 
 def test_axes(page: Page) -> None:
     page.choose("x", "wall time")
-    page.until("() => document.querySelector('#cards .js-plotly-plot')._fullLayout.xaxis.type === 'date'")
+    page.until_plot("_fullLayout.xaxis.type === 'date'")
     page.choose("x", "test/acc")
-    page.until(
-        "() => document.querySelector('#cards .js-plotly-plot')._fullLayout.xaxis.title.text === 'test/acc'"
-    )
+    page.until_plot("_fullLayout.xaxis.title.text === 'test/acc'")
     page.page.click("#flags label:has-text('log y')")
-    page.until("() => document.querySelector('#cards .js-plotly-plot')._fullLayout.yaxis.type === 'log'")
+    page.until_plot("_fullLayout.yaxis.type === 'log'")
     page.page.click("#flags label:has-text('log x')")
-    page.until("() => document.querySelector('#cards .js-plotly-plot')._fullLayout.xaxis.type === 'log'")
+    page.until_plot("_fullLayout.xaxis.type === 'log'")
     page.until_query(x=["test/acc"], xscale=["log"], yscale=["log"])
 
 
@@ -195,9 +191,7 @@ def test_one_hover_across_all_cards(page: Page) -> None:
 def test_the_legend_hides_series(page: Page) -> None:
     page.page.click(".series:has-text('small, 0.1')")
     page.until_query(hidden=["small, 0.1"])
-    page.until(
-        "() => !document.querySelector('#cards .js-plotly-plot')._fullData.some((trace) => trace.meta && trace.meta.label === 'small, 0.1')"
-    )
+    page.until_plot("_fullData.every((trace) => !trace.meta || trace.meta.label !== 'small, 0.1')")
     page.page.click(".series:has-text('small, 0.1')")
     page.until_query(hidden=None)
 
@@ -238,7 +232,7 @@ def test_the_table_sorts_filters_and_shows_small_curves(page: Page) -> None:
     page.page.click("#grid .ag-header-cell[col-id='lr'] .ag-header-cell-text")
     page.until("() => new URLSearchParams(location.search).get('sort')")
     assert "lr" in page.query["sort"][0]
-    first = "[...document.querySelectorAll('#grid .ag-row')].find((row) => row.getAttribute('row-index') === '0').getAttribute('row-id')"
+    first = "document.querySelector('#grid .ag-row[row-index=\"0\"]').getAttribute('row-id')"
     assert page.js(first) == "2"
 
 
@@ -268,7 +262,8 @@ def test_runs_are_compared(page: Page) -> None:
     page.page.wait_for_selector("#other .compare")
     page.until("() => document.querySelectorAll('#other thead th').length === 4")
     rows = page.js(
-        "[...document.querySelectorAll('#other tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))"
+        "[...document.querySelectorAll('#other tbody tr')].map((row) => "
+        "[...row.children].map((cell) => cell.textContent))"
     )
     assert ["config", "lr", "0.1", "0.001"] in rows
     assert not any("model" in cell for row in rows for cell in row)  # equal in both
@@ -290,7 +285,8 @@ def test_the_log_and_the_error_are_texts(page: Page) -> None:
 def test_the_address_opens_the_same_view(address: str) -> None:
     query = (
         "?tab=curves&tags=train%2Floss&lines=median&band=minmax&by=lr&split=model.name&smooth=0.5&yscale=log"
-        "&runs=0&runs=1&runs=2&runs=3&hidden=0.1&zoom=train%2Floss%3A100.0~2000.0%3A&spark=test%2Facc&pins=test%2Facc"
+        "&runs=0&runs=1&runs=2&runs=3&hidden=0.1&zoom=train%2Floss%3A100.0~2000.0%3A"
+        "&spark=test%2Facc&pins=test%2Facc"
     )
     with shown(f"{address}{query}") as page:
         page.until_cards("test/acc", "train/loss")
