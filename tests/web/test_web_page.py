@@ -332,7 +332,7 @@ def test_what_is_shown_is_exported(page: Page, tree: Path) -> None:
         page.page.click("#export-pdf")
     assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
     assert download.value.suggested_filename.endswith(".pdf")
-    page.until("() => /--plot train.loss/.test(document.querySelector('#command').textContent)")
+    page.until("() => /--plot.train.loss/.test(document.querySelector('#command').textContent)")
     assert page.text("#command").startswith("exptools-view ")
 
 
