@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from rich.text import Text
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from browser import opened  # noqa: E402 - of the tests
+from browser import opened, visited  # noqa: E402 - of the tests
 from terminal import Terminal  # noqa: E402
 
 WIDTH = 104
@@ -88,6 +89,25 @@ def report(logdir: str, picture: Path) -> None:
         page.screenshot(path=picture, full_page=False)
 
 
+def web(logdir: str, pictures: dict[Path, tuple[str, dict[str, object]]]) -> None:
+    """Let a browser draw pages of --web: of each the query of its address, and options of the browser."""
+    command = [".venv/bin/exptools-view", logdir, "--web", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[0]
+        for picture, (query, options) in pictures.items():
+            with visited(
+                f"{address}{query}", **{"viewport": {"width": 1440, "height": 900}, **options}
+            ) as page:
+                page.wait_for_selector("#cards .js-plotly-plot, #other > *", state="attached")
+                page.wait_for_timeout(4000)
+                if not query.startswith("?tab"):
+                    page.hover("#cards .nsewdrag >> nth=0", position={"x": 150, "y": 90}, force=True)
+                    page.wait_for_timeout(500)
+                page.screenshot(path=picture)
+        server.send_signal(signal.SIGINT)
+
+
 def main() -> None:
     """Run the demo and keep its pictures."""
     os.chdir(HERE.parent)
@@ -108,6 +128,19 @@ def main() -> None:
     pages = {"scalars": HERE / "img" / "tensorboard.png", "hparams": HERE / "img" / "hparams.png"}
     tensorboard("multirun/demo", pages)
     report("multirun/demo", HERE / "img" / "report.png")
+    curves = "?tags=train%2Floss&tags=test%2Faccuracy&spark=train%2Floss"
+    web(
+        "multirun/demo",
+        {
+            HERE / "img" / "web.png": (curves, {}),
+            HERE / "img" / "web_dark.png": (
+                f"{curves}&lines=runs&smooth=0.8&split=model.name",
+                {"color_scheme": "dark"},
+            ),
+            HERE / "img" / "web_parallel.png": ("?tab=parallel&tags=test%2Faccuracy&tags=train%2Floss", {}),
+            HERE / "img" / "web_compare.png": ("?tab=compare&runs=0&runs=3&runs=6", {}),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def main() -> int:
     rows = sum(1 for _ in csv.open()) - 1
     print(f"\nthe runs    {sweep}/\nevery frame {csv} ({rows:,} rows)\nthe figure  {figure}")
     print(f"\nTensorBoard shows the same runs:  {_short(str(BIN / 'tensorboard'))} --logdir {sweep}")
+    print(f"Explore them on a page of your own:  {_short(str(BIN / 'exptools-view'))} {sweep} --web")
     return 0
 
 

@@ -315,8 +315,10 @@ def test_a_card_is_made_anew_when_its_lines_are_others(tree: Path, monkeypatch: 
     ):
         assert board.card(view, "loss") is first
     assert made == {"loss": 1}
-    others = [View(smooth=0.5), View(lines="runs"), View(x="relative"), View(runs=("0",)),
-              View(where=("seed=0",)), View(by=()), View(split=("seed",)), View(band="none"), View(yscale="log")]  # fmt: skip
+    others = [
+        *(View(smooth=0.5), View(lines="runs"), View(x="relative"), View(runs=("0",))),
+        *(View(where=("seed=0",)), View(by=()), View(split=("seed",)), View(band="none"), View(yscale="log")),
+    ]
     cards = [board.card(view, "loss") for view in others]
     assert made == {"loss": 10} and len(set(map(id, cards))) == 9
 

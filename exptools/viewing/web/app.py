@@ -530,9 +530,8 @@ def _card(tag: str, zoom: str | None) -> html.Div:
                 figure=_nothing("light"),
                 config={
                     "responsive": True,
-                    "displaylogo": False,
+                    "displayModeBar": False,
                     "doubleClick": "reset+autosize",
-                    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
                 },
             ),
             html.Div("…", id=named("note"), className="note"),

@@ -259,7 +259,7 @@ def grid() -> dag.AgGrid:
     )
 
 
-_KEYS = (
+KEYS = (
     ("/", "search scalars; Enter: a card for each that is listed"),
     ("1 to 8", "curves, bars, scatter, ..."),
     ("s", "smoothing: the arrows change it"),
@@ -282,7 +282,7 @@ def _help() -> html.Div:
             className="sheet",
             children=[
                 html.H2("Keys"),
-                html.Table([html.Tr([html.Td(html.Kbd(key)), html.Td(text)]) for key, text in _KEYS]),
+                html.Table([html.Tr([html.Td(html.Kbd(key)), html.Td(text)]) for key, text in KEYS]),
                 html.P(
                     "Drag in a card to zoom: frames that were not drawn appear. Double-click shows all. "
                     "Select rows of the table to see their curves alone; filter columns by their menu. "

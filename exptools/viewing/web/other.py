@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 _PLOTS = ("bars", "scatter", "parallel")
 _OF_A_RUN = ("log", "media", "histograms")
-_CONFIG: Any = {
-    "displaylogo": False,
-    "responsive": True,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"],
-}
+_CONFIG: Any = {"displayModeBar": False, "responsive": True}
 
 
 def register(app: Dash, board: Board) -> None:
@@ -114,7 +110,11 @@ def _log(run: Run) -> list[Any]:
 
 def _plot(title: str, made: dict[str, Any], i: int) -> html.Div:
     head = html.Div(html.H3(title, title=title), className="card-head")
-    return html.Div([head, dcc.Graph(figure=made, config=_CONFIG)], className="card", key=f"{title}{i}")
+    return html.Div(
+        [head, dcc.Graph(figure=made, config=_CONFIG, style={"height": f"{made['layout']['height']}px"})],
+        className="card",
+        key=f"{title}{i}",
+    )
 
 
 def _notes(notes: Sequence[str]) -> html.Ul:

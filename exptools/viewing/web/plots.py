@@ -158,7 +158,7 @@ def _parallel(
     panel: Panel, shown: Data, look_of: Mapping[str, Mapping[str, str]], dark: bool
 ) -> dict[str, Any]:
     """A line for each run; those of nearly one number are one trace."""
-    source, last = shown.source, len(shown.source.over)
+    last = len(shown.source.over)
     data: list[dict[str, Any]] = []
     layout: dict[str, Any] = {"xaxis": _axes(shown, dark=dark), "annotations": []}
     layout["yaxis"] = {**axis_look(dark=dark), "range": [-0.02, 1.02], "visible": False, "fixedrange": True}
@@ -177,7 +177,7 @@ def _parallel(
             layout["annotations"] += [
                 _beside(k, y, text) for text, y in parallel.marks([at[k] for at in lines.at.values()], shown)
             ]
-        data.append(_colour_bar(scores, words.axis_name(shown.spec, source.tags)))
+        data.append(_colour_bar(scores, words.axis_name(shown.spec, [mark.tag])))
     return {"data": data, "layout": layout}
 
 

@@ -64,7 +64,7 @@ def _width(column: Column, cells: Sequence[Any]) -> int:
     else:
         texts = {nice(column, cell) for cell in cells}
         longest = max(map(len, texts), default=0) + (3 if column.kind in (Kind.RUN, Kind.STATE) else 0)
-    return min(max(_CHARACTER_PX * longest + 32, _CHARACTER_PX * len(column.name) + 52), _WIDEST_PX)
+    return min(max(_CHARACTER_PX * longest + 32, _CHARACTER_PX * len(column.name) + 66), _WIDEST_PX)
 
 
 def _spark(tag: str) -> dict[str, Any]:
