@@ -149,9 +149,9 @@ REFUSED = {
     "csv?where=lr%3D7": "no run is shown; change the conditions, the selection or what is hidden on the page",
     "html?runs=gone": "no run is shown; change the conditions, the selection or what is hidden on the page",
     "exe?": "there is no download 'exe'; there are csv, html, pdf, svg, png",
-    "csv?nothing=1": "the address asks for 'nothing'; it may ask for tab, tags, pins, lines, band, by, split, "
-    "x, smooth, xscale, yscale, outliers, stat, over, hidden, runs, where, spark, zoom, run, step, sort, filter",
-    "svg?by=<script>": "no run has a config key '<script>'. The config keys are: lr, model.name, seed",
+    "csv?nothing=1": "the address asks for 'nothing'; it may ask for tab, tags, pins, lines, band, by, "
+    "split, x, smooth, xscale, yscale, outliers, stat, over, hidden, runs, where, spark, zoom, run, step, "
+    "sort, filter",
 }  # fmt: skip
 
 
