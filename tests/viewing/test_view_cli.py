@@ -630,7 +630,7 @@ for i in range(20_000):
 
 def test_a_tree_is_read_while_it_grows(tmp_path: Path, view) -> None:
     root = write_run(tmp_path / "sweep" / "first", {"loss": [0.5]}).parent
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(root), str(Path(__file__).parent)])
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(root), str(Path(__file__).parents[1])])
     try:
         deadline = time.monotonic() + 30
         while len(list(root.iterdir())) < 5 and time.monotonic() < deadline:

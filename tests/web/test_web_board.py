@@ -255,20 +255,20 @@ def test_a_card_is_made_once_however_many_ask(tree: Path, monkeypatch: pytest.Mo
 
     assert made == {"loss": 1} and len({id(card) for card in found}) == 1
     assert board.card(View(), "loss") is found[0] and made == {"loss": 1}
-    assert board._making == {}
+    assert board._cards._making == {}
 
 
 def test_whoever_comes_while_a_card_is_put_away_does_not_make_it_again(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board, made = Board(lambda: load(tree)), counting(monkeypatch)
-    keep = board._keep
+    keep = board._cards._keep
 
     def slowly(key: Any, card: Any) -> None:
         time.sleep(0.2)
         keep(key, card)
 
-    monkeypatch.setattr(board, "_keep", slowly)
+    monkeypatch.setattr(board._cards, "_keep", slowly)
 
     def late() -> Any:
         time.sleep(0.1)
@@ -299,7 +299,7 @@ def test_a_card_that_cannot_be_made_is_an_error_for_all_who_ask(tree: Path) -> N
 
     found = ask_at_once(*[lambda: board.card(View(by=("nothing",)), "loss")] * 8)
 
-    assert {type(one) for one in found} == {ViewError} and board._making == {}
+    assert {type(one) for one in found} == {ViewError} and board._cards._making == {}
     assert board.card(View(), "loss").frames == 12
 
 
@@ -350,8 +350,8 @@ def test_of_too_many_cards_that_goes_which_nobody_asked_for_longest(
         """Whether it had to be made."""
         before = made["loss"]
         size = board.card(View(smooth=weight), "loss").nbytes
-        monkeypatch.setattr(boards, "CARDS", 2 * size)
-        assert sum(card.nbytes for card in board._cards.values()) <= 2 * size
+        board._cards._most = 2 * size
+        assert sum(card.nbytes for card in board._cards._kept.values()) <= 2 * size
         return made["loss"] > before
 
     assert [ask(weight) for weight in (0.1, 0.2, 0.1, 0.3)] == [True, True, False, True]

@@ -257,3 +257,15 @@ def test_bytes_of_a_card_are_counted(tree: Path) -> None:
 
     arrays = [a for p in found.panels for ln in p.lines for a in (ln.x, ln.y, ln.raw, ln.low, ln.high, ln.n)]
     assert found.nbytes == sum(8 * len(a) for a in arrays if a is not None) > 8 * 30 * 4 * 4
+
+
+def test_the_parts_of_a_label_have_names(tmp_path: Path) -> None:
+    for i in range(8):
+        config = {"lr": [0.1, 0.2][i % 2], "model": {"name": ["a", "b"][i // 2 % 2]}, "seed": i // 4}
+        write_run(tmp_path / str(i), {"loss": [1.0, 2.0]}, config=config)
+    runs = load(tmp_path)
+
+    assert lines.label_keys(runs, View()) == ["lr", "model"]
+    assert lines.label_keys(runs, View(split=("lr",))) == ["model"]
+    assert lines.label_keys(runs, View(by=("model",))) == ["model"]
+    assert lines.label_keys(runs, View(by=())) == []

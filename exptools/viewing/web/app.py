@@ -430,7 +430,7 @@ def _curves(app: Dash, board: Board) -> None:
         tags = board.shown(asked)
         note = "" if len(runs) else "No run is like this; change the conditions."
         children = _changed([card["tag"] for card in there], tags, asked, board, zoom)
-        return children, _legend(labels, asked, theme), "", note
+        return children, _legend(labels, board.label_keys(asked), asked, theme), "", note
 
     @app.callback(
         Output({"type": "card", "tag": MATCH}, "figure"),
@@ -564,10 +564,10 @@ def _note(found: Any, made: figure.Drawn) -> list[Any]:
     return parts
 
 
-def _legend(labels: Mapping[str, Sequence[str]], asked: View, theme: str) -> list[Any]:
+def _legend(labels: Mapping[str, Sequence[str]], keys: Sequence[str], asked: View, theme: str) -> list[Any]:
     looks = figure.swatches(list(labels), dark=theme == "dark")
     chosen = set(asked.runs)
-    parts: list[Any] = []
+    parts: list[Any] = [html.Span(f"{', '.join(keys)}:", className="faint")] if keys else []
     for label in list(labels)[:_MOST_LABELS]:
         n = len(labels[label])
         is_off = label in asked.hidden or (chosen and not chosen & set(labels[label]))

@@ -38,6 +38,7 @@ class Board:
         self._tables: Once[Table] = Once(2)
         self._tags: Once[list[str]] = Once(1)
         self._labels: Once[dict[str, tuple[str, ...]]] = Once(4)
+        self._keys: Once[list[str]] = Once(4)
         self._sparks: Once[dict[str, list[float | None]]] = Once(2)
         self._cards: Once[Card] = Once(CARDS, lambda card: card.nbytes)
         self._media: dict[Path, media.Found] = {}
@@ -93,6 +94,11 @@ class Board:
         key = self._live.now().frames, view.where, view.by, view.split
         return self._labels.get(key, lambda: lines.labels(self._among(view), view))
 
+    def label_keys(self, view: View) -> list[str]:
+        """What the parts of the labels are."""
+        key = self._live.now().frames, view.where, view.by, view.split
+        return self._keys.get(key, lambda: lines.label_keys(self._among(view), view))
+
     def media(self, run: Run) -> media.Found:
         """What a run logged besides numbers."""
         with self._looking:
@@ -119,7 +125,8 @@ class Board:
     def card_key(self, view: View, tag: str) -> Hashable:
         """Another one whenever the lines of a card are others."""
         of_lines = (view.lines, view.band, view.by, view.split, view.x, view.smooth, view.runs, view.where)
-        return tag, self._live.now().frames, of_lines
+        of_notes = (view.xscale, view.yscale)
+        return tag, self._live.now().frames, of_lines, of_notes
 
 
 def _named(name: str, every: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from exptools.viewing import compare
 from exptools.viewing.figures import data, measured, notes, series
 from exptools.viewing.figures.data import Panel as Drawn
 from exptools.viewing.figures.kinds import curves as bands
@@ -150,6 +151,18 @@ def labels(runs: Runs, view: View) -> dict[str, tuple[str, ...]]:
         return _joined((one.label, one.whole.runs) for one in found)
     keys = series.resolved([key for key in view.by if key != "tag"], members)
     return _joined((group.label, group.runs) for group in series.by_keys(members, keys))
+
+
+def label_keys(runs: Runs, view: View) -> list[str]:
+    """What the parts of a label are, in short."""
+    members = runs.members
+    if view.by is not None:
+        keys = list(series.resolved([key for key in view.by if key != "tag"], members))
+    else:
+        split = series.resolved([key for key in view.split if key != "tag"], members)
+        found = series.settings(members, {member.name for member in members}, split)
+        keys = next((list(one.whole.settings) for one in found if one.label), [])
+    return list(compare.short_names(keys).values())
 
 
 def _joined(pairs: Iterator[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
