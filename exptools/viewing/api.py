@@ -625,10 +625,17 @@ class Runs:
         with output.replacing(Path(file)) as stream:
             parquet.write(stream, self, _names(tags))
 
-    def to_html(self, file: str | os.PathLike[str], tags: Names = None, *, title: str | None = None) -> None:
+    def to_html(
+        self,
+        file: str | os.PathLike[str],
+        tags: Names = None,
+        *,
+        title: str | None = None,
+        begins_as: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write one self-contained page to `file`: curves to play with, results, runs, what differs.
 
-        It needs no network, so it can be mailed.
+        It needs no network, so it can be mailed. begins_as: what its controls say at first; see report.write.
 
         Raises:
             ViewError: `file` cannot be written, or a tag was asked for that no run has.
@@ -637,7 +644,7 @@ class Runs:
         from exptools.viewing.report import write
 
         with output.replacing(Path(file)) as stream:
-            write.write(stream, self, _names(tags), title)
+            write.write(stream, self, _names(tags), title, begins_as)
 
     def panels(self, *tags: str, spec: Spec | None = None, **options: Any) -> Data:
         """What `plot` draws, as values: panels, and in each a mark for each series.

@@ -270,3 +270,22 @@ def test_a_tag_that_no_run_has_leaves_nothing_behind(tmp_path: Path) -> None:
         load(tmp_path / "sweep").to_html(tmp_path / "x.html", "los")
 
     assert [p.name for p in tmp_path.iterdir()] == ["sweep"]
+
+
+@needs_chromium
+def test_it_can_begin_as_something_else(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "0", {"loss": [3.0, 2.0, 1.0], "acc": [1.0, 2.0, 3.0]})
+    wanted = {"lines": "runs", "x": "hours", "smoothing": 0.5, "log": True, "tags": ["loss"]}
+    load(tmp_path / "runs").to_html(tmp_path / "x.html", begins_as=wanted)
+
+    with opened(tmp_path / "x.html") as page:
+        controls = {name: page.input_value(f"#{name}") for name in ("lines", "x", "smoothing")}
+        assert controls == {"lines": "runs", "x": "hours", "smoothing": "0.5"}
+        assert page.is_checked("#log")
+        assert page.evaluate("[...document.querySelectorAll('.card')].map(card => card.dataset.tag)") == [
+            "loss"
+        ]
+        page.uncheck("#log")  # what the reader chooses is kept
+        page.reload()
+        assert not page.is_checked("#log")
+        assert page.input_value("#lines") == "runs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import shlex
 import subprocess
@@ -125,6 +126,14 @@ def test_the_html_is_one_file_of_what_is_shown(tree: Path) -> None:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="b-sweep.html"'
     assert "<b>sweep" not in answer.text and 'src="http' not in answer.text
     assert "samples" not in answer.text.split("<script", 1)[0]
+
+
+def test_the_html_begins_as_the_page_is(tree: Path) -> None:
+    view = View(tags=("loss",), lines="runs", x="relative", smooth=0.25, yscale="log")
+    text = Page(tree).get("html", view).text
+
+    wanted = {"lines": "runs", "x": "hours", "smoothing": 0.25, "log": True, "tags": ["loss"]}
+    assert f'"begins_as": {json.dumps(wanted)}' in text
 
 
 TITLES = ["a\r\nSet-Cookie: x=1", 'x"; y', "größe/ä🎲", "../../etc", ".", "", "x" * 5000]

@@ -30,6 +30,7 @@ function restore() {
     Object.assign(state, JSON.parse(decodeURIComponent(location.hash.slice(1))));
   } catch {
     state.tags = data.curves.tags.slice(0, FIRST).map((curve) => curve.tag);
+    Object.assign(state, data.begins_as);
   }
   if (!data.curves.most) state.lines = "means";
   $("lines").value = state.lines;

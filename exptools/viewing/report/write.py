@@ -19,14 +19,24 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 
 
-def write(stream: BinaryIO, runs: Runs, tags: Sequence[str] | None = None, title: str | None = None) -> None:
+def write(
+    stream: BinaryIO,
+    runs: Runs,
+    tags: Sequence[str] | None = None,
+    title: str | None = None,
+    begins_as: Mapping[str, Any] | None = None,
+) -> None:
     """Write the page. title: in its head; the default is made of the runs' directory.
+
+    begins_as: what its controls say at first: lines (means or runs), x (step or hours), smoothing, log, tags,
+    hidden (labels); see the state in script.js.
 
     Raises:
         ViewError: a tag that no run has.
     """
     said = data.of(runs, tags, _command())
     said["title"] = title or _title(runs)
+    said["begins_as"] = begins_as or {}
     notes = [*runs.notes, *_left_out(said["curves"]), *_superseded(runs), *map(str, runs.problems)]
     said["notes"] = list(dict.fromkeys(notes))
     # A "<" could end the script in which the data stands.

@@ -534,7 +534,7 @@ def _card(tag: str, zoom: str | None) -> html.Div:
                     "doubleClick": "reset+autosize",
                 },
             ),
-            html.Div("…", id=named("note"), className="note"),
+            html.Div("reading …", id=named("note"), className="note"),
             dcc.Store(id=named("zoom"), data=zoom),
             dcc.Store(id=named("seen"), data=False),
             dcc.Store(id=named("ask")),

@@ -54,7 +54,7 @@ def _made(name: str, board: Board, asked: View, title: str) -> Response:
         made: Any = Response(_piped(lambda stream: _csv(stream, runs, tags)), mimetype="text/csv")
     elif name == "html":
         made = Response(
-            _file(".html", lambda path: runs.to_html(path, _exactly(tags), title=title)), mimetype="text/html"
+            _file(".html", lambda path: _page(path, runs, asked, tags, title)), mimetype="text/html"
         )
     else:
         wanted = spec(runs, asked, tags)
@@ -195,6 +195,18 @@ def _csv(stream: BinaryIO, runs: Runs, tags: list[str]) -> None:
     from exptools.viewing.exporters import csv
 
     csv.write(stream, runs, _exactly(tags))
+
+
+def _page(path: Path, runs: Runs, asked: View, tags: list[str], title: str) -> None:
+    """The page of what is shown; its controls say what those here do, as far as it has them."""
+    begins_as = {
+        "lines": "runs" if asked.has_runs else "means",
+        "x": "step" if asked.x not in ("relative", "wall_time") else "hours",
+        "smoothing": asked.smooth,
+        "log": asked.yscale == "log",
+        "tags": tags,
+    }
+    runs.to_html(path, _exactly(tags), title=title, begins_as=begins_as)
 
 
 def _figure(path: Path, runs: Runs, wanted: Spec) -> None:
