@@ -195,3 +195,22 @@ def test_an_error_of_many_lines_is_one(tmp_path: Path) -> None:
     _, found = grid(load(root))
 
     assert re.fullmatch(r"[^\n\x1b]*", found["3"]["c.error"]) and found["3"]["c.error"].startswith("one")
+
+
+def test_of_many_scalars_the_table_has_those_that_are_asked_for(tmp_path: Path) -> None:
+    names = [f"t/{i}" for i in range(rows.MOST_TAGS + 1)]
+    write_run(tmp_path / "0", {name: [1.0, float(i)] for i, name in enumerate(names)}, config={"lr": 0.1})
+    whole = load(tmp_path).summary()
+
+    found, left_out = rows.fewer(whole, ["t/3", "t/20", "gone"])
+
+    tags = [
+        (column.source, found.rows[0][i]) for i, column in enumerate(found.columns) if column.source in names
+    ]
+    assert tags == [("t/3", 3.0), ("t/20", 20.0)]
+    assert left_out == len(names) - 2
+    assert [c.name for c in found.columns if c.source not in names] == [
+        c.name for c in whole.columns if c.source not in names
+    ]
+    few = load(tmp_path).summary(names[: rows.MOST_TAGS])
+    assert rows.fewer(few, []) == (few, 0)

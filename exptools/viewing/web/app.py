@@ -604,15 +604,17 @@ def _table(app: Dash, board: Board) -> None:
         Input("spark", "value"),
         Input("theme", "data"),
         State("grid", "columnDefs"),
+        State("view", "data"),
     )
     def table(
-        said: dict[str, Any] | None, look: Any, spark: str | None, theme: str, before: Any
+        said: dict[str, Any] | None, look: Any, spark: str | None, theme: str, before: Any, whole: Any
     ) -> tuple[Any, ...]:
         if said is None or look is None:
             raise PreventUpdate
         try:
             asked = view.parse(said)
-            found = board.table(asked)
+            wanted = [*board.shown(asked), *_sorted_by(whole), *([spark] if spark else [])]
+            found, left_out = rows.fewer(board.table(asked), wanted)
             labels = board.labels(asked)
             small = board.sparks(asked, spark) if spark else {}
         except ExptoolsError as error:
@@ -622,9 +624,18 @@ def _table(app: Dash, board: Board) -> None:
         columns = rows.columns(found, spark or "")
         every = words.count(len(found.rows), "run")
         text = f"{len(asked.runs)} of {every} selected" if asked.runs else every
+        if left_out:
+            text += f"; last values of scalars that have a card ({left_out} others have none)"
         hidden = ", ".join(found.hidden)
         title = f"; not shown, as it only says which run it is: {hidden}" if hidden else ""
         return (no_update if columns == before else columns), rows.rows(found, colors, small), text + title
+
+
+def _sorted_by(said: Mapping[str, Any] | None) -> list[str]:
+    """The columns that rows are sorted or filtered by."""
+    sort, filters = (_json(str((said or {}).get(name, ""))) for name in ("sort", "filter"))
+    by = [one.get("colId") for one in sort if isinstance(one, dict)] if isinstance(sort, list) else []
+    return [str(name) for name in [*by, *(filters if isinstance(filters, dict) else ())]]
 
 
 # --- export ------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +20,25 @@ if TYPE_CHECKING:
 SPARK = "spark"  # fields beside those of the columns, whose names begin with BEFORE
 BEFORE = "c."
 SPARK_POINTS = 40
+MOST_TAGS = 20  # whose last values stand in the table, whatever is shown
 _NUMBERS = (Kind.TAG, Kind.DURATION)
 _TALL = 300  # characters of a cell at most
 _CHARACTER_PX, _WIDEST_PX = 7, 300
 _DIGITS = 10  # characters of a number
+
+
+def fewer(table: Table, tags: Collection[str]) -> tuple[Table, int]:
+    """The table with the last values of `tags` (or names of columns) alone, if it has those of many.
+
+    Returns it, and how many were left out.
+    """
+    every = [i for i, column in enumerate(table.columns) if column.kind is Kind.TAG]
+    if len(every) <= MOST_TAGS:
+        return table, 0
+    out = {i for i in every if not {table.columns[i].source, table.columns[i].name} & set(tags)}
+    kept = [i for i in range(len(table.columns)) if i not in out]
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows), len(out)
 
 
 def columns(table: Table, spark: str) -> list[dict[str, Any]]:
