@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -23,7 +24,10 @@ VIEW = [sys.executable, "-m", "exptools.viewing.cli"]
 def served(*arguments: object, cwd: Path | None = None) -> Iterator[str]:
     """The address of the page of exptools-view with these arguments; it ends well after Ctrl-C."""
     command = [*VIEW, *map(str, arguments), "--web", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    environ = {name: value for name, value in os.environ.items() if name != "SSH_CONNECTION"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=environ
+    )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()

@@ -92,6 +92,20 @@ def test_it_listens_for_this_machine_alone_and_says_where(tmp_path: Path) -> Non
         assert not is_answering("127.0.0.2", server.port)  # as any other address of this machine
 
 
+def test_who_is_here_by_ssh_is_told_of_a_tunnel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 50000 10.0.0.2 22")
+    with served(tmp_path) as server:
+        port, host = server.port, socket.gethostname()
+        assert server.process.stdout is not None
+        assert server.process.stdout.readline() == (
+            f"from the machine that you sit at: ssh -L {port}:127.0.0.1:{port} {host}, "
+            "and open that address there\n"
+        )
+    with served(tmp_path, "--host", "127.0.0.1") as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.communicate(timeout=10)[0] == ""
+
+
 @pytest.mark.parametrize(
     ("host", "shown", "ends"),
     [

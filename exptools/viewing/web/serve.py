@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -70,7 +71,8 @@ def serve(
     with contextlib.closing(listening.sock):
         token = None if host is None else secrets.token_urlsafe(24)
         app = guarded(make_app(listening.address), Guard(host, token, policy))
-        end = _run(app, listening, lambda: say(_told(listening.address, token, query)))
+        lines = [_told(listening.address, token, query), *_from_elsewhere(listening, token)]
+        end = _run(app, listening, lambda: say("\n".join(lines)))
     if end.signal != signal.SIGINT:
         signal.raise_signal(end.signal)
         return 128 + end.signal  # whoever called has a handler for it that lets us go on
@@ -83,6 +85,15 @@ def _told(address: str, token: str | None, query: str) -> str:
     parts = [query] if token is None else [f"{TOKEN}={token}", query]
     asked = "&".join(filter(None, parts))
     return f"{address}{'?' if asked else ''}{asked}  (Ctrl-C ends it)"
+
+
+def _from_elsewhere(listening: Listening, token: str | None) -> list[str]:
+    """How to get here, for who is on this machine by ssh."""
+    if token is not None or not os.environ.get("SSH_CONNECTION"):
+        return []
+    port = listening.sock.getsockname()[1]
+    tunnel = f"ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}"
+    return [f"from the machine that you sit at: {tunnel}, and open that address there"]
 
 
 def _leave(code: int) -> NoReturn:
