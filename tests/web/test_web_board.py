@@ -512,3 +512,16 @@ def test_where_nobody_can_say_how_long_nothing_is_said(tmp_path: Path, states: l
 
     assert found.left_s is None
     assert (found.ended, found.total) == (states.count("COMPLETED"), len(states))
+
+
+def test_the_first_card_is_begun_before_it_is_asked_for(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board, made = Board(lambda: load(tree)), counting(monkeypatch)
+    view = View(lines="runs")
+
+    board.prepare(view)
+    while made["loss"] < 1:
+        time.sleep(0.01)
+    board.card(view, "loss")
+
+    assert made == {"loss": 1}
+    board.prepare(View(where=("nosuch>1",)))  # says nothing

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exptools.errors import ExptoolsError
 from exptools.viewing import compare, media
 from exptools.viewing.runs import natural
 from exptools.viewing.web import lines, rows
@@ -121,6 +123,16 @@ class Board:
             return lines.card(self.runs(view), view, tag, lines.by_run(self.labels(view)))
 
         return self._cards.get(self.card_key(view, tag), make)
+
+    def prepare(self, view: View) -> None:
+        """Begin with the first card of a view: its curves are read while the browser still makes the page."""
+
+        def make() -> None:
+            with contextlib.suppress(ExptoolsError):  # who asks for the card is told
+                for tag in self.shown(view)[:1]:
+                    self.card(view, tag)
+
+        threading.Thread(target=make, name="exptools-prepare", daemon=True).start()
 
     def card_key(self, view: View, tag: str) -> Hashable:
         """Another one whenever the lines of a card are others."""
