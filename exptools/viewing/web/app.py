@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -122,6 +121,7 @@ def _keep_in_the_browser(app: Dash) -> None:
         State("view", "data"),
         prevent_initial_call=True,
     )
+    local("arrange", Output("arranged", "data"), Input("grid", "columnDefs"))
     local(
         "ofCurves", Output("view-of-curves", "data"), Input("view", "data"), State("view-of-curves", "data")
     )
@@ -212,8 +212,6 @@ def _restore(app: Dash, board: Board) -> None:
         Output("hidden", "data", allow_duplicate=True),
         Output("pins", "data", allow_duplicate=True),
         Output("grid", "selectedRows"),
-        Output("grid", "columnState"),
-        Output("grid", "filterModel"),
         Output("problem-of-address", "children"),
         Output("restored", "data"),
         Output("step", "options", allow_duplicate=True),
@@ -236,8 +234,6 @@ def _restore(app: Dash, board: Board) -> None:
             list(found.hidden),
             list(found.pins),
             {"ids": list(found.runs)},
-            _json(found.sort) or [],
-            _json(found.filter) or {},
             problem,
             True,
             [{"value": found.step, "label": found.step}] if found.step else [],
@@ -282,13 +278,6 @@ def _controls(found: View, board: Board) -> dict[str, Any]:
 def _zooms(found: View) -> dict[str, str]:
     texts = view.said(found).get("zoom", [])
     return dict(zip(found.zoom, texts, strict=True))
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return None
 
 
 # --- live --------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ def layout(title: str) -> html.Div:
             dcc.Location(id="url", refresh=False),
             dcc.Interval(id="tick", interval=TICK_MS),
             dcc.Store(id="restored"),
+            dcc.Store(id="arranged"),
             dcc.Store(id="view"),
             dcc.Store(id="view-of-curves"),
             dcc.Store(id="look"),

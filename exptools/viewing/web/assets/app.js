@@ -33,7 +33,7 @@
     for (const name of ["tab", "lines", "band", "x", "smooth", "stat", "spark"]) put(name, values[name]);
     for (const name of OF_RUN[values.tab] || []) put(name, values[name]);
     if (values.tags && values.tags.length) list("tags", values.tags);
-    else if ((before && before.tags) || triggered() === "tags") view.tags = [""]; // chosen: none
+    else if ((before ? before.tags : opened.has("tags")) || triggered() === "tags") view.tags = [""]; // chosen: none
     list("by", values.by);
     for (const name of ["split", "over"]) list(name, values[name]);
     const flags = values.flags || [];
@@ -47,13 +47,33 @@
     list("runs", [...ids].sort());
     list("zoom", Object.values(zoom || {}));
     const sorted = (columns || []).filter((column) => column.sort).map(({ colId, sort, sortIndex }) => ({ colId, sort, sortIndex }));
-    if (sorted.length) view.sort = JSON.stringify(sorted);
-    if (filter && Object.keys(filter).length) view.filter = JSON.stringify(filter);
+    if (awaited) Object.assign(view, awaited);
+    else {
+      if (sorted.length) view.sort = JSON.stringify(sorted);
+      if (filter && Object.keys(filter).length) view.filter = JSON.stringify(filter);
+    }
     document.body.dataset.tab = values.tab;
     document.body.dataset.lines = values.lines;
     byId("smooth-text").textContent = Number(values.smooth || 0).toFixed(2);
     address(view);
     return same(view, before) ? nothing() : view;
+  }
+
+  // The table is sorted and filtered as the address says once it has columns; what it says before is not meant.
+  const opened = new URLSearchParams(location.search);
+  let awaited = Object.fromEntries(["sort", "filter"].filter((name) => opened.get(name)).map((name) => [name, opened.get(name)]));
+
+  function arrange(columns) {
+    if (!awaited || !columns || !columns.length) return nothing();
+    const api = window.dash_ag_grid && document.querySelector("#grid .ag-header-cell") && window.dash_ag_grid.getApi("grid");
+    if (!api || !(api.getColumns() || []).length) { setTimeout(arrange, 50, columns); return nothing(); }
+    const { sort, filter } = awaited;
+    awaited = null;
+    try {
+      if (sort) api.applyColumnState({ state: JSON.parse(sort), defaultState: { sort: null } });
+      if (filter) api.setFilterModel(JSON.parse(filter));
+    } catch { /* it was typed, and is not what the table says */ }
+    return nothing();
   }
 
   function query(view) {
@@ -387,6 +407,6 @@
   page.observe(document.documentElement, { childList: true, subtree: true });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    exptools: { assemble, ofCurves, zoomed, zoomOf, ask, pin, close, hide, add, turn, clear, unselect },
+    exptools: { assemble, arrange, ofCurves, zoomed, zoomOf, ask, pin, close, hide, add, turn, clear, unselect },
   });
 })();
