@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -72,3 +73,56 @@ def test_no_cards_are_no_cards_after_a_reload(address: str) -> None:
         page.until("() => new URLSearchParams(location.search).get('smooth')")
         assert page.cards() == []
         assert page.query["tags"] == [""]
+
+
+@pytest.mark.parametrize("name", ["bars", "scatter", "parallel"])
+def test_a_plot_is_as_high_as_it_should_be_and_inside_its_card(address: str, name: str) -> None:
+    with shown(f"{address}?tab={name}") as page:
+        page.until("() => document.querySelector('#other .card .main-svg')")
+        page.page.wait_for_timeout(500)  # plots that fit themselves do so a little later
+
+        heights = page.js(
+            "['.card', '.main-svg'].map((one) => document.querySelector(`#other ${one}`).getBoundingClientRect())"
+            ".map(({ top, bottom }) => [top, bottom])"
+        )
+        (card_top, card_bottom), (top, bottom) = heights
+        assert bottom - top == pytest.approx(380, abs=2)
+        assert card_top < top and bottom < card_bottom
+
+
+def test_a_scatter_is_over_the_first_key_that_varies_and_its_command_says_so(address: str) -> None:
+    with shown(f"{address}?tab=scatter&by=") as page:
+        page.until("() => document.querySelector('#other .main-svg')")
+        axis = page.js("document.querySelector('#other .js-plotly-plot')._fullLayout.xaxis.title.text")
+
+        assert axis == "lr"
+        page.until("() => /over=lr/.test(document.querySelector('#command').textContent)")
+
+
+def test_cards_closed_while_the_server_is_slow_stay_closed(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", {"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]}, config={"lr": 1})
+    with served(tmp_path) as url, shown(url) as page:
+        page.until_cards("a", "b", "c")
+
+        def late(route: Any) -> None:
+            if '"cards.children' in (route.request.post_data or ""):
+                time.sleep(1.0)
+            route.continue_()
+
+        page.page.route("**/_dash-update-component", late)
+        for tag in ("a", "b"):
+            page.page.click(f".card-head button[aria-label='close {tag}']")
+        page.until_cards("c")
+        page.page.wait_for_timeout(1500)
+
+        assert page.cards() == ["c"]
+        assert page.query["tags"] == ["c"]
+
+
+def test_a_card_without_lines_says_how_to_show_them(address: str) -> None:
+    with shown(f"{address}?by=") as page:
+        page.until_cards("loss")
+        page.page.click("#legend .series")
+        page.until("() => /all are hidden: click a name/.test(document.querySelector('.note').textContent)")
+        page.page.click("#legend .series")
+        page.until("() => document.querySelector('.note').textContent === '1 line of 8 frames'")

@@ -39,6 +39,7 @@ from exptools.viewing.web.view import View
 
 if TYPE_CHECKING:
     from exptools.viewing.web.board import Board
+    from exptools.viewing.web.lines import Card
     from exptools.viewing.web.live import Look
 
 _HERE = Path(__file__).parent
@@ -443,7 +444,7 @@ def _curves(app: Dash, board: Board) -> None:
         except ExptoolsError as error:
             return _nothing(theme), no_update, html.Span(str(error), className="problem"), "false"
         style = {"height": f"{made.figure['layout']['height']}px"}
-        return made.figure, style, _note(found, made), str(tag in asked.pins).lower()
+        return made.figure, style, _note(found, asked, made), str(tag in asked.pins).lower()
 
 
 def _is_of_conditions(board: Board, said: Mapping[str, Any]) -> bool:
@@ -541,10 +542,15 @@ def _nothing(theme: str) -> dict[str, Any]:
     }
 
 
-def _note(found: Any, made: figure.Drawn) -> list[Any]:
+def _note(found: Card, asked: View, made: figure.Drawn) -> list[Any]:
     """What a card does not show, below it."""
-    n_lines = sum(len(panel.lines) for panel in found.panels)
-    text = f"{words.count(n_lines, 'line')} of {found.frames:,} frames"
+    every = [line for panel in found.panels for line in panel.lines]
+    n_hidden = sum(line.label in asked.hidden for line in every)
+    text = f"{words.count(len(every), 'line')} of {found.frames:,} frames"
+    if n_hidden == len(every) > 0:
+        text += "; all are hidden: click a name above the cards to show it"
+    elif n_hidden:
+        text += f"; {n_hidden} of them hidden"
     if not made.whole:
         text += f"; drawn are {made.points:,} points, the extremes among them: zoom in for more"
     parts: list[Any] = [html.Span(text)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from exptools.errors import ExptoolsError, ViewError
 from exptools.viewing import compare
 from exptools.viewing.web import lines, view
+from exptools.viewing.web.over import with_over
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -97,7 +98,7 @@ def spec(runs: Runs, asked: View, tags: list[str]) -> Spec:
         ViewError: a value that a figure does not allow; single runs whose configs do not tell them apart.
     """
     kind = asked.tab if asked.tab in _PLOTS else "curves"
-    made = asked.spec(_exactly(tags), kind)
+    made = with_over(runs, asked).spec(_exactly(tags), kind)
     if kind == "curves" and asked.has_runs:
         made = made.replaced(by=_one_by_one(runs))
     if kind == "curves" and len(tags) == 1 and tags[0] in asked.zoom:

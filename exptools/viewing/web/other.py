@@ -11,6 +11,7 @@ from dash.exceptions import PreventUpdate
 from exptools.errors import ExptoolsError
 from exptools.viewing import texts
 from exptools.viewing.web import plots, rich, side_by_side, view
+from exptools.viewing.web.over import with_over
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run, Runs
@@ -70,7 +71,7 @@ def _shown(board: Board, asked: View, *, dark: bool) -> Any:
         tags = board.shown(asked)
         if not tags:
             return html.P("Choose scalars on the left; / searches.", className="empty")
-        shown = runs.panels(spec=asked.spec(tags, asked.tab))
+        shown = runs.panels(spec=with_over(runs, asked).spec(tags, asked.tab))
         labels = list(board.labels(asked))
         return [
             _plot(title, made, i) for i, (title, made) in enumerate(plots.plots(shown, labels, dark=dark))
@@ -110,11 +111,9 @@ def _log(run: Run) -> list[Any]:
 
 def _plot(title: str, made: dict[str, Any], i: int) -> html.Div:
     head = html.Div(html.H3(title, title=title), className="card-head")
-    return html.Div(
-        [head, dcc.Graph(figure=made, config=_CONFIG, style={"height": f"{made['layout']['height']}px"})],
-        className="card",
-        key=f"{title}{i}",
-    )
+    style = {"height": f"{made['layout']['height']}px"}  # a plot that fits itself to its place needs one
+    plot = dcc.Graph(figure=made, config=_CONFIG, style=style)
+    return html.Div([head, plot], className="card", key=f"{title}{i}")
 
 
 def _notes(notes: Sequence[str]) -> html.Ul:
