@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import needs_chromium
@@ -82,8 +84,8 @@ def test_a_plot_is_as_high_as_it_should_be_and_inside_its_card(address: str, nam
         page.page.wait_for_timeout(500)  # plots that fit themselves do so a little later
 
         heights = page.js(
-            "['.card', '.main-svg'].map((one) => document.querySelector(`#other ${one}`).getBoundingClientRect())"
-            ".map(({ top, bottom }) => [top, bottom])"
+            "['.card', '.main-svg'].map((one) => document.querySelector(`#other ${one}`))"
+            ".map((one) => one.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom])"
         )
         (card_top, card_bottom), (top, bottom) = heights
         assert bottom - top == pytest.approx(380, abs=2)
