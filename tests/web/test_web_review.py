@@ -12,6 +12,8 @@ from browser import needs_chromium
 from pages import Page, served, shown
 from view_files import write_run
 
+from exptools import rundir
+
 pytestmark = needs_chromium
 
 ROWS = """[...document.querySelectorAll('#grid .ag-center-cols-container .ag-row')]
@@ -128,3 +130,19 @@ def test_a_card_without_lines_says_how_to_show_them(address: str) -> None:
         page.until("() => /all are hidden: click a name/.test(document.querySelector('.note').textContent)")
         page.page.click("#legend .series")
         page.until("() => document.querySelector('.note').textContent === '1 line of 8 frames'")
+
+
+def test_words_of_a_comparison_are_not_broken_beside_long_ones(tmp_path: Path) -> None:
+    for i in range(6):
+        write_run(
+            tmp_path / str(i), {"a": [float(i)]}, config={"lr": i, "text": "v" * 400 * (i > 1) + str(i)}
+        )
+    (tmp_path / "0" / rundir.STATUS).unlink()
+    with served(tmp_path) as url, shown(f"{url}?tab=compare") as page:
+        page.until("() => document.querySelector('.compare td')")
+        widths = page.js(
+            "[...document.querySelectorAll('.compare tr:first-child td')].map((one) => one.clientWidth)"
+        )
+
+        assert len(widths) >= 6
+        assert min(widths) > 80

@@ -175,7 +175,8 @@ def _parallel(
         data += _lines_of(order, places, scores, [parallel.is_grey(shown, r, lines.scores[r]) for r in order])
         for k in range(last):
             layout["annotations"] += [
-                _beside(k, y, text) for text, y in parallel.marks([at[k] for at in lines.at.values()], shown)
+                _beside(k, y, text, dark=dark)
+                for text, y in parallel.marks([at[k] for at in lines.at.values()], shown)
             ]
         data.append(_colour_bar(scores, words.axis_name(shown.spec, [mark.tag])))
     return {"data": data, "layout": layout}
@@ -244,10 +245,12 @@ def _shares(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.where(np.isfinite(scores), share, np.nan)
 
 
-def _beside(k: int, y: float, text: str) -> dict[str, Any]:
+def _beside(k: int, y: float, text: str, *, dark: bool) -> dict[str, Any]:
+    """A value beside an axis, readable where lines pass behind it."""
+    back = "rgba(24,28,33,0.8)" if dark else "rgba(255,255,255,0.8)"
     return {
         "x": k, "y": y, "text": inert(compare.shortened(text, 16)), "showarrow": False, "xanchor": "left",
-        "xshift": 4, "font": {"size": 11},
+        "xshift": 4, "font": {"size": 11}, "bgcolor": back, "borderpad": 1,
     }  # fmt: skip
 
 
