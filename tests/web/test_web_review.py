@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from browser import needs_chromium
@@ -101,26 +99,6 @@ def test_a_scatter_is_over_the_first_key_that_varies_and_its_command_says_so(add
 
         assert axis == "lr"
         page.until("() => /over=lr/.test(document.querySelector('#command').textContent)")
-
-
-def test_cards_closed_while_the_server_is_slow_stay_closed(tmp_path: Path) -> None:
-    write_run(tmp_path / "0", {"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]}, config={"lr": 1})
-    with served(tmp_path) as url, shown(url) as page:
-        page.until_cards("a", "b", "c")
-
-        def late(route: Any) -> None:
-            if '"cards.children' in (route.request.post_data or ""):
-                time.sleep(1.0)
-            route.continue_()
-
-        page.page.route("**/_dash-update-component", late)
-        for tag in ("a", "b"):
-            page.page.click(f".card-head button[aria-label='close {tag}']")
-        page.until_cards("c")
-        page.page.wait_for_timeout(1500)
-
-        assert page.cards() == ["c"]
-        assert page.query["tags"] == ["c"]
 
 
 def test_a_card_without_lines_says_how_to_show_them(address: str) -> None:

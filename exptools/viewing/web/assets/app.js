@@ -151,16 +151,11 @@
     return pins.includes(id.tag) ? pins.filter((tag) => tag !== id.tag) : [...pins, id.tag];
   }
 
-  const closing = new Set(); // cards that were closed and may still be there until the server has answered
-
   function close(_, pins, cards) {
     const id = clicked();
     if (!id) return nothing();
     if (pins.includes(id.tag)) window.dash_clientside.set_props("pins", { data: pins.filter((tag) => tag !== id.tag) });
-    const tags = cards.map((card) => card.tag);
-    for (const tag of closing) if (!tags.includes(tag)) closing.delete(tag);
-    closing.add(id.tag);
-    return tags.filter((tag) => !closing.has(tag));
+    return cards.map((card) => card.tag).filter((tag) => tag !== id.tag);
   }
 
   function hide(_, hidden) {
