@@ -8,12 +8,14 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import needs_chromium
 from pages import Page, served, shown
 from view_files import write_run
 
 from exptools import rundir
+from exptools.logging import logger, logger_context
 from exptools.rundir import State
 from exptools.viewing.api import load
 
@@ -205,14 +207,17 @@ def test_scalars_are_searched_pinned_and_taken_away(page: Page) -> None:
     page.until_cards("test/acc")
     page.page.keyboard.press("/")
     page.page.keyboard.press("Enter")
-    page.until_query(tags=["test/acc", "train/*"])
-    page.until_cards("test/acc", "train/loss")
-    page.page.click("[id*='\"pin\"'][id*='train/loss']")
-    page.until_query(pins=["train/loss"])
+    page.until_query(tags=["train/*"])
+    page.until_cards("train/loss")
+    page.page.fill("#search", "")
+    page.page.click("#tags label:has-text('test/acc')")
     page.until_cards("train/loss", "test/acc")
+    page.page.click("[id*='\"pin\"'][id*='test/acc']")
+    page.until_query(pins=["test/acc"])
+    page.until_cards("test/acc", "train/loss")
     page.page.click("#clear")
     page.until_query(tags=[""])
-    page.until_cards("train/loss")
+    page.until_cards("test/acc")
 
 
 def test_conditions_choose_runs(page: Page) -> None:
@@ -391,3 +396,38 @@ def test_nothing_is_cut_off(address: str, width: int) -> None:
             assert box["width"] > 40
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
+
+
+def test_images_and_histograms_are_those_of_a_run_that_has_some(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    write_run(root / "0", {"loss": [1.0, 2.0]}, state=State.FAILED, error="none here")
+    with logger_context(root, 1, "rich"):
+        for step in (0, 10, 20):
+            pixels = np.full((8, 12, 3), 10 * step, np.uint8)
+            logger.log_image("samples", pixels, step)
+            logger.log_gif("play", np.stack([pixels, 255 - pixels]), step)
+            logger.log_histogram("weights", np.arange(100.0) + step, step)
+    with served(root) as url, shown(f"{url}?tab=media") as page:
+        page.until("() => document.querySelectorAll('#other figure img').length === 2")
+        assert page.js("[...document.querySelectorAll('#other h3')].map((one) => one.textContent)") == [
+            "play",
+            "samples",
+        ]
+        page.until(
+            "() => [...document.querySelectorAll('#other img')].every((one) => one.naturalWidth === 12)"
+        )
+        assert page.text("#other figcaption") == "run run_1, step 20"
+        page.page.click("#step-before")
+        page.until_query(step=["10"])
+        page.until("() => /step 10/.test(document.querySelector('#other figcaption').textContent)")
+        page.page.click("#step-after")
+        page.until_query(step=["20"])
+        page.choose("run", "0 (")
+        page.until("() => /Run 0 has logged no images/.test(document.querySelector('#other').textContent)")
+        page.tab("histograms")
+        page.until(
+            "() => /Run 0 has logged no histograms/.test(document.querySelector('#other').textContent)"
+        )
+        page.choose("run", "run_1")
+        page.until("() => document.querySelector('#other .js-plotly-plot .heatmaplayer image')")
+        assert page.text("#other h3") == "weights"

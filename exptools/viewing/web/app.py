@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -177,7 +178,6 @@ def _keep_in_the_browser(app: Dash) -> None:
         Input("search", "n_submit"),
         State("search", "value"),
         State("tags", "options"),
-        State("tags", "value"),
         prevent_initial_call=True,
     )
     local(
@@ -595,6 +595,8 @@ def _table(app: Dash, board: Board) -> None:
         Output("grid", "columnDefs"),
         Output("grid", "rowData"),
         Output("selected", "children"),
+        Output("grid", "style"),
+        Output("unselect", "hidden"),
         Input("view-of-curves", "data"),
         Input("look", "data"),
         Input("spark", "value"),
@@ -624,7 +626,16 @@ def _table(app: Dash, board: Board) -> None:
             text += f"; last values of scalars that have a card ({left_out} others have none)"
         hidden = ", ".join(found.hidden)
         title = f"; not shown, as it only says which run it is: {hidden}" if hidden else ""
-        return (no_update if columns == before else columns), rows.rows(found, colors, small), text + title
+        made = rows.rows(found, colors, small)
+        style = {"height": f"min({rows.height(len(made))}px, 16.5rem, 34vh)"}
+        return (no_update if columns == before else columns), made, text + title, style, not asked.runs
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
 
 
 def _sorted_by(said: Mapping[str, Any] | None) -> list[str]:

@@ -8,6 +8,7 @@ import dash_ag_grid as dag  # type: ignore[import-untyped]
 from dash import dcc, html
 
 from exptools.viewing.statistics.reductions import NAMES as STATS
+from exptools.viewing.web.rows import HEAD_PX, ROW_PX
 from exptools.viewing.web.view import TABS
 
 TICK_MS = 1000  # between two questions whether anything is new
@@ -219,7 +220,7 @@ def _other_controls() -> html.Div:
                 id="over-part",
             ),
             html.Div(
-                _labelled("Run", dcc.Dropdown(id="run", placeholder="one that failed, or the first")),
+                _labelled("Run", dcc.Dropdown(id="run", placeholder="one that has some")),
                 id="run-part",
             ),
             html.Div(
@@ -249,8 +250,8 @@ def grid() -> dag.AgGrid:
             "rowSelection": {"mode": "multiRow", "selectAll": "filtered", "enableClickSelection": True},
             "suppressFieldDotNotation": True,
             "animateRows": False,
-            "rowHeight": 27,
-            "headerHeight": 30,
+            "rowHeight": ROW_PX,
+            "headerHeight": HEAD_PX,
             "tooltipShowDelay": 400,
             "theme": {"function": "exptoolsTheme(themeQuartz)"},
             "selectionColumnDef": {"pinned": "left", "width": 42},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exptools.viewing.web.view import View
 
 _PLOTS = ("bars", "scatter", "parallel")
-_OF_A_RUN = ("log", "media", "histograms")
+_MOST_ASKED = 50  # runs, for images, where none was chosen
 _CONFIG: Any = {"displayModeBar": False, "responsive": True}
 
 
@@ -41,7 +41,10 @@ def register(app: Dash, board: Board) -> None:
             raise PreventUpdate from error
         if asked.tab != "media" or not len(runs):
             raise PreventUpdate
-        found = [{"value": str(step), "label": f"{step:,}"} for step in rich.steps(board, _some(runs, asked))]
+        found = [
+            {"value": str(step), "label": f"{step:,}"}
+            for step in rich.steps(board, _some(board, runs, asked))
+        ]
         kept = [{"value": asked.step, "label": asked.step}] if asked.step and not found else []
         return no_update if found + kept == before else found + kept
 
@@ -79,20 +82,27 @@ def _shown(board: Board, asked: View, *, dark: bool) -> Any:
     if asked.tab == "compare":
         return side_by_side.table(runs, bool(asked.runs))
     if asked.tab == "log":
-        return _log(_some(runs, asked)[0])
-    some = _some(runs, asked)
+        return _log(_some(board, runs, asked)[0])
+    some = _some(board, runs, asked)
     if asked.tab == "media":
         return rich.images(board, some, int(asked.step) if asked.step.lstrip("-").isdigit() else None)
     made = rich.histograms(board, some, dark=dark)
     return [_plot(title, one, i) for i, (title, one) in enumerate(made)] or rich.no_histograms(some)
 
 
-def _some(runs: Runs, asked: View) -> list[Run]:
-    """The run that was chosen; if none was, those that are selected; else one that failed, or the first."""
+def _some(board: Board, runs: Runs, asked: View) -> list[Run]:
+    """The run that was chosen; if none was, those that are selected; else the first that has something to
+    say: images, histograms, or an error.
+    """
     chosen = [run for run in runs if run.name == asked.run]
     if not chosen and asked.runs:
         chosen = list(runs)
-    return chosen[: rich.MOST_RUNS] or [min(runs, key=lambda run: texts.error(run) is None)]
+    if chosen:
+        return chosen[: rich.MOST_RUNS]
+    if asked.tab == "log":
+        return [min(runs, key=lambda run: texts.error(run) is None)]
+    first = list(runs)[:_MOST_ASKED]
+    return [next((run for run in first if rich.has(board, run, asked.tab)), first[0])]
 
 
 def _log(run: Run) -> list[Any]:

@@ -58,6 +58,13 @@ def _content(board: Board, asked: Mapping[str, str]) -> tuple[bytes, str]:
 # --- images ------------------------------------------------------------------------------------------------
 
 
+def has(board: Board, run: Run, tab: str) -> bool:
+    """Whether a run has what is shown there: images (media) or histograms."""
+    if tab == "media":
+        return bool(_images(board, run))
+    return any(entry.kind == "histogram" for entry in board.media(run).entries)
+
+
 def steps(board: Board, runs: Sequence[Run]) -> list[int]:
     """The steps at which one of `runs` has an image."""
     return sorted({entry.step for run in runs for _, entry in _images(board, run)})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SPARK = "spark"  # fields beside those of the columns, whose names begin with BEFORE
 BEFORE = "c."
 SPARK_POINTS = 40
+HEAD_PX, ROW_PX = 30, 27
 MOST_TAGS = 20  # whose last values stand in the table, whatever is shown
 _NUMBERS = (Kind.TAG, Kind.DURATION)
 _TALL = 300  # characters of a cell at most
@@ -39,6 +40,11 @@ def fewer(table: Table, tags: Collection[str]) -> tuple[Table, int]:
     kept = [i for i in range(len(table.columns)) if i not in out]
     rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
     return replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows), len(out)
+
+
+def height(n_rows: int) -> int:
+    """Of the whole grid, in pixels, with its head and a bar to scroll."""
+    return HEAD_PX + ROW_PX * max(1, n_rows) + 18
 
 
 def columns(table: Table, spark: str) -> list[dict[str, Any]]:

@@ -164,10 +164,9 @@
     return hidden.includes(id.label) ? hidden.filter((label) => label !== id.label) : [...hidden, id.label];
   }
 
-  function add(_, __, search, options, tags) {
+  function add(_, __, search, options) {
     const text = (search || "").trim();
-    if (/[*?[]/.test(text)) return [...new Set([...(tags || []), text])];
-    return [...new Set([...(tags || []), ...(options || []).map((option) => option.value)])];
+    return /[*?[]/.test(text) ? [text] : (options || []).map((option) => option.value);
   }
 
   function turn(_, __, step, options) {
