@@ -18,7 +18,8 @@ from exptools.viewing.web import lines, view
 from exptools.viewing.web.over import with_over
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from dash import Dash
+    from flask import Response
 
     from exptools.viewing.api import Runs
     from exptools.viewing.figures.spec import Spec
@@ -32,17 +33,28 @@ _CHUNK = 2**16
 _DRAWING = threading.Lock()  # matplotlib draws one figure at a time
 
 
-def register(server: Flask, board: Board, title: str) -> None:
-    """Answer /download/NAME?VIEW for these names: csv, html, and those of FIGURES."""
+def register(app: Dash, board: Board, title: str, given: list[str]) -> None:
+    """Answer /download/NAME?VIEW for these names: csv, html, and those of FIGURES; and with the command.
+
+    given: the paths and the choice of runs on this command line.
+    """
+    from dash import Input, Output
     from flask import Response, request
 
-    @server.get("/download/<name>")
+    @app.server.get("/download/<name>")  # type: ignore[untyped-decorator]
     def download(name: str) -> Response:
         try:
             asked = view.parse(dict(request.args.lists()))
             return _made(name, board, asked, title)
         except ExptoolsError as error:
             return Response(f"{error}\n", 400, mimetype="text/plain")
+
+    @app.callback(Output("command", "children"), Input("view", "data"), prevent_initial_call=True)
+    def told(said: dict[str, Any] | None) -> str:
+        try:
+            return command(board, view.parse(said or {}), given)
+        except ExptoolsError as error:
+            return str(error)
 
 
 def _made(name: str, board: Board, asked: View, title: str) -> Response:
