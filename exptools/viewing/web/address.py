@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dash import (
-    Dash,
-    Input,
-    Output,
-)
+from dash import Dash, Input, Output
 
 from exptools.errors import ViewError
 from exptools.viewing.figures import series

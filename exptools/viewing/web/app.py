@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dash import (
-    Dash,
-    set_props,
-)
+from dash import Dash, set_props
 
 from exptools.viewing.exporters.table import one_line
 from exptools.viewing.options import PROGRAM

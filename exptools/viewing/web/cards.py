@@ -6,18 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dash import (
-    ALL,
-    MATCH,
-    Dash,
-    Input,
-    Output,
-    Patch,
-    State,
-    dcc,
-    html,
-    no_update,
-)
+from dash import ALL, MATCH, Dash, Input, Output, Patch, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from exptools import words

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dash import (
-    Dash,
-    Input,
-    Output,
-    State,
-    no_update,
-)
+from dash import Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from exptools import words

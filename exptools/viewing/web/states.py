@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dash import (
-    Dash,
-    Input,
-    Output,
-    State,
-    html,
-    no_update,
-)
+from dash import Dash, Input, Output, State, html, no_update
 
 from exptools import words
 from exptools.viewing.web.progress import progress

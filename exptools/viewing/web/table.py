@@ -6,13 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dash import (
-    Dash,
-    Input,
-    Output,
-    State,
-    no_update,
-)
+from dash import Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from exptools import words
