@@ -76,9 +76,8 @@ def _shown(board: Board, asked: View, *, dark: bool) -> Any:
             return html.P("Choose scalars on the left; / searches.", className="empty")
         shown = runs.panels(spec=with_over(runs, asked).spec(tags, asked.tab))
         labels = list(board.labels(asked))
-        return [
-            _plot(title, made, i) for i, (title, made) in enumerate(plots.plots(shown, labels, dark=dark))
-        ] + [_notes(shown.notes)]
+        made = plots.plots(shown, labels, dark=dark)
+        return [*(_plot(title, one, i) for i, (title, one) in enumerate(made)), *_notes(shown.notes)]
     if asked.tab == "compare":
         return side_by_side.table(runs, bool(asked.runs))
     if asked.tab == "log":
@@ -126,5 +125,5 @@ def _plot(title: str, made: dict[str, Any], i: int) -> html.Div:
     return html.Div([head, plot], className="card", key=f"{title}{i}")
 
 
-def _notes(notes: Sequence[str]) -> html.Ul:
-    return html.Ul([html.Li(note) for note in notes], className="faint notes")
+def _notes(notes: Sequence[str]) -> list[html.Ul]:
+    return [html.Ul([html.Li(note) for note in notes], className="faint notes")] if notes else []
