@@ -220,6 +220,17 @@ def test_scalars_are_searched_pinned_and_taken_away(page: Page) -> None:
     page.until_cards("test/acc")
 
 
+def test_clicks_that_follow_each_other_at_once_all_count(page: Page) -> None:
+    page.js("document.querySelector('.series').click(); document.querySelector('.series').click()")
+    page.js("document.querySelectorAll('.series')[1].click()")
+    page.until_query(hidden=["large, 0.1"])
+    page.js("for (const one of document.querySelectorAll('#cards [title^=pin]')) one.click()")
+    page.until_query(pins=["test/acc", "train/loss"])
+    page.js("for (const one of document.querySelectorAll('#cards [title^=take]')) one.click()")
+    page.until_query(tags=[""], pins=None)
+    page.until("() => document.querySelectorAll('#cards .card').length === 0")
+
+
 def test_conditions_choose_runs(page: Page) -> None:
     page.page.fill("#where", "lr=0.1 'model.name=small'")
     page.page.keyboard.press("Enter")

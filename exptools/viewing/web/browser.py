@@ -57,26 +57,6 @@ def register(app: Dash) -> None:
         Input("theme", "data"),
         State({"type": "ask", "tag": MATCH}, "data"),
     )
-    for name in ("pin", "close"):
-        local(
-            name,
-            Output(
-                "pins" if name == "pin" else "tags",
-                "data" if name == "pin" else "value",
-                allow_duplicate=True,
-            ),
-            Input({"type": name, "tag": ALL}, "n_clicks"),
-            State("pins", "data"),
-            State({"type": "card", "tag": ALL}, "id"),
-            prevent_initial_call=True,
-        )
-    local(
-        "hide",
-        Output("hidden", "data"),
-        Input({"type": "series", "label": ALL}, "n_clicks"),
-        State("hidden", "data"),
-        prevent_initial_call=True,
-    )
     local(
         "add",
         Output("tags", "value", allow_duplicate=True),

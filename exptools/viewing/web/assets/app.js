@@ -4,6 +4,7 @@
   const nothing = () => window.dash_clientside.no_update;
   const byId = (id) => document.getElementById(id);
   const triggered = () => window.dash_clientside.callback_context.triggered_id;
+  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   // --- the view: what the controls say, as names and texts, which are also the query of the address ------
@@ -52,6 +53,7 @@
       if (sorted.length) view.sort = JSON.stringify(sorted);
       if (filter && Object.keys(filter).length) view.filter = JSON.stringify(filter);
     }
+    told(hidden, pins, values.tags);
     document.body.dataset.tab = values.tab;
     document.body.dataset.lines = values.lines;
     byId("smooth-text").textContent = Number(values.smooth || 0).toFixed(2);
@@ -145,23 +147,26 @@
 
   const clicked = () => { const entry = window.dash_clientside.callback_context.triggered[0]; return entry && entry.value ? triggered() : null; };
 
-  function pin(_, pins) {
-    const id = clicked();
-    if (!id) return nothing();
-    return pins.includes(id.tag) ? pins.filter((tag) => tag !== id.tag) : [...pins, id.tag];
+  // Clicks that follow each other sooner than the page answers all count: they change what is known here.
+  const known = { hidden: [], pins: [], closed: new Set(), tags: null };
+
+  function told(hidden, pins, tags) {
+    known.hidden = hidden || [];
+    known.pins = pins || [];
+    if (!same(known.tags, tags)) { known.tags = tags; known.closed.clear(); }
   }
 
-  function close(_, pins, cards) {
-    const id = clicked();
-    if (!id) return nothing();
-    if (pins.includes(id.tag)) window.dash_clientside.set_props("pins", { data: pins.filter((tag) => tag !== id.tag) });
-    return cards.map((card) => card.tag).filter((tag) => tag !== id.tag);
-  }
+  const turned = (list, one) => (list.includes(one) ? list.filter((other) => other !== one) : [...list, one]);
 
-  function hide(_, hidden) {
-    const id = clicked();
-    if (!id) return nothing();
-    return hidden.includes(id.label) ? hidden.filter((label) => label !== id.label) : [...hidden, id.label];
+  function pressed(button) {
+    const { type, tag, label } = JSON.parse(button.id);
+    if (type === "series") setProps("hidden", { data: (known.hidden = turned(known.hidden, label)) });
+    if (type === "pin" || (type === "close" && known.pins.includes(tag))) setProps("pins", { data: (known.pins = turned(known.pins, tag)) });
+    if (type === "close") {
+      known.closed.add(tag);
+      const cards = [...document.querySelectorAll("#cards .card-head button")].map((one) => JSON.parse(one.id)).filter((one) => one.type === "close");
+      setProps("tags", { value: cards.map((one) => one.tag).filter((one) => !known.closed.has(one)) });
+    }
   }
 
   function add(_, __, search, options) {
@@ -342,7 +347,6 @@
 
   // --- keys ---------------------------------------------------------------------------------------------------
 
-  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
   const flags = () => [...document.querySelectorAll("#flags input")];
   let lastFocus = null;
 
@@ -378,7 +382,9 @@
   });
 
   document.addEventListener("click", (event) => {
-    if (event.target.closest("#dark")) turnTheme();
+    const button = event.target.closest("#legend button, .card-head button");
+    if (button) pressed(button);
+    else if (event.target.closest("#dark")) turnTheme();
     else if (event.target.closest("#ask")) help(true);
     else if (event.target.closest("#close-help") || event.target.id === "help") help(false);
     const menu = byId("export");
@@ -406,6 +412,6 @@
   page.observe(document.documentElement, { childList: true, subtree: true });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    exptools: { assemble, arrange, ofCurves, zoomed, zoomOf, ask, pin, close, hide, add, turn, clear, unselect },
+    exptools: { assemble, arrange, ofCurves, zoomed, zoomOf, ask, add, turn, clear, unselect },
   });
 })();
