@@ -378,6 +378,22 @@ def test_keys(page: Page) -> None:
     assert page.js("document.documentElement.dataset.theme") != theme
 
 
+def test_buttons_for_help_and_for_light_and_dark(page: Page) -> None:
+    assert page.js("document.documentElement.lang") == "en"
+    page.page.click("#ask")
+    page.page.wait_for_selector("#help:not([hidden])")
+    page.page.click("#close-help")
+    page.page.wait_for_selector("#help", state="hidden")
+    assert page.js("document.documentElement.dataset.theme") == "light"
+    light = page.plot("_fullLayout.font.color")
+    page.page.click("#dark")
+    page.until("() => document.documentElement.dataset.theme === 'dark'")
+    page.until_plot(f"_fullLayout.font.color !== '{light}'")
+    page.page.reload()  # it is kept
+    page.until_cards("test/acc", "train/loss")
+    assert page.js("document.documentElement.dataset.theme") == "dark"
+
+
 def test_keys_typed_into_a_field_are_text(page: Page) -> None:
     page.page.click("#search")
     page.page.keyboard.type("d?2l")

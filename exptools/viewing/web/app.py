@@ -35,6 +35,7 @@ def make(board: Board, title: str, given: Sequence[str] = ()) -> Dash:
         on_error=_say_error,
     )
     app.server.config["PROPAGATE_EXCEPTIONS"] = True  # to who serves it, who says them in one line
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     app.layout = layout(title)
     browser.register(app)
     for part in (address, states, choices, cards, table, other):
