@@ -140,7 +140,7 @@ def test_a_long_curve_from_step_0_is_drawn_on_a_log_axis(tmp_path: Path) -> None
 
 
 def test_lines_of_one_value_lie_apart_but_in_order() -> None:
-    places = parallel._places(["a", "b", "a", "a"])
+    places = parallel.places(["a", "b", "a", "a"])
 
     assert len(set(places)) == 4
     assert places[0] < places[2] < places[3] < places[1]

@@ -52,7 +52,7 @@ def figure(card: Card, view: View, labels: Sequence[str], *, dark: bool) -> Draw
     x = zoom.x if zoom else None
     shown = [_visible(panel, view) for panel in card.panels]
     most = _most(sum(len(columns(line)) for panel in shown for line in panel.lines))
-    floor = _floor(shown)
+    floor = _floor(shown) if view.yscale == "log" else 0.0
     traces: list[dict[str, Any]] = []
     ranges: list[tuple[float, float]] = []
     whole, points = True, 0

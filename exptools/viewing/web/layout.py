@@ -51,6 +51,8 @@ def layout(title: str) -> html.Div:
             _head(title),
             html.Div(className="body", children=[_side(), _main()]),
             _help(),
+            # Plotly is loaded with the first graph: from the beginning on, not when the first card comes.
+            dcc.Graph(id="first", figure={}, style={"display": "none"}),
         ],
     )
 
