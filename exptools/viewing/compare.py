@@ -6,6 +6,7 @@ import difflib
 import enum
 import fnmatch
 import functools
+import glob
 import json
 import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
@@ -143,6 +144,11 @@ def shortened(name: str, most: int) -> str:
 
 
 # --- choosing by name -----------------------------------------------------------------------------------
+
+
+def exactly(name: str) -> str:
+    """A pattern that stands for `name`, whatever characters of globs it holds."""
+    return glob.escape(name)
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:

@@ -12,8 +12,8 @@ from exptools import rundir, words
 from exptools.errors import ViewError
 from exptools.rundir import State
 from exptools.viewing import screen
+from exptools.viewing.inside import open_inside
 from exptools.viewing.summary import why_failed
-from exptools.viewing.web.files import open_inside
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run

@@ -37,9 +37,9 @@ from exptools.logging import Logger, logger_context
 from exptools.rundir import State
 from exptools.viewing import media
 from exptools.viewing.api import Run, load
+from exptools.viewing.inside import Forbidden
 from exptools.viewing.media import Entry
 from exptools.viewing.media.mime import mime_type
-from exptools.viewing.web.files import Forbidden
 
 GOLDEN = Path(__file__).parent / "golden"
 EVENTS = "events.out.tfevents.1.host"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exptools.errors import ViewError
+from exptools.viewing.inside import MOST_BYTES, open_inside, read_inside
 from exptools.viewing.media import bins, index
 from exptools.viewing.media.entry import HISTOGRAM, Entry
 from exptools.viewing.media.mime import mime_type
-from exptools.viewing.web.files import MOST_BYTES, open_inside, read_inside
 from exptools.words import memory
 
 if TYPE_CHECKING:

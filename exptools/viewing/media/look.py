@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from exptools import rundir
 from exptools.errors import ViewError
+from exptools.viewing.inside import Gone, open_inside
 from exptools.viewing.media import events, index
 from exptools.viewing.media.entry import Entry
 from exptools.viewing.problem import Problem
 from exptools.viewing.runs import Place
-from exptools.viewing.web.files import Gone, open_inside
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run

@@ -7,7 +7,6 @@ no peak is lost. Means are of every k-th frame where a run has very many. The pa
 from __future__ import annotations
 
 import base64
-import glob
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -96,7 +95,7 @@ def _curves(runs: Runs, tags: Sequence[str] | None, groups: Sequence[Group]) -> 
     sampled: dict[str, dict[str, Curve]] = {}
     n_frames = longest = 0
     # Names that say nothing of themselves: a tag may hold a glob's characters.
-    chosen = tags if len(shown) == len(every) else [glob.escape(tag) for tag in shown]
+    chosen = tags if len(shown) == len(every) else [compare.exactly(tag) for tag in shown]
     for i, (run, reading) in enumerate(runs.readings(chosen)):
         for tag, curve in reading.curves.items():
             if tag in shown and len(curve):

@@ -56,8 +56,9 @@ class Board:
         Raises:
             ViewError: what is no condition.
         """
-        look = self._live.now()
+        return self._chosen(self._live.now(), view)
 
+    def _chosen(self, look: Look, view: View) -> Runs:
         def choose() -> Runs:
             runs = look.runs.select(view.where) if view.where else look.runs
             return runs.only(frozenset(view.runs)) if view.runs else runs
@@ -70,15 +71,18 @@ class Board:
 
     def table(self, view: View) -> Table:
         """The table of all runs that the conditions choose."""
-        runs = self._among(view)
-        return self._tables.get((self._live.now().version, view.where), runs.summary)
+        return self._table(self._live.now(), view)
+
+    def _table(self, look: Look, view: View) -> Table:
+        runs = self._chosen(look, replace(view, runs=()))
+        return self._tables.get((look.version, view.where), runs.summary)
 
     def tags(self) -> list[str]:
         """All scalars of all runs."""
         look = self._live.now()
 
         def find() -> list[str]:
-            self.table(View())
+            self._table(look, View())  # meets them
             return sorted(look.runs.tags, key=natural)
 
         return self._tags.get(look.version, find)

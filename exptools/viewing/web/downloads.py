@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from exptools.viewing.web.view import View
 
 FIGURES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
-_PLOTS = ("bars", "scatter", "parallel")
 _MOST_OF_NAME = 100  # characters of a file's name
 _CHUNK = 2**16
 _DRAWING = threading.Lock()  # matplotlib draws one figure at a time
@@ -97,7 +96,7 @@ def _shown(board: Board, asked: View) -> tuple[Runs, list[str]]:
 def shown_runs(board: Board, asked: View) -> Runs:
     """The runs whose series are drawn; series are hidden among curves alone."""
     runs = board.runs(asked)
-    if not asked.hidden or asked.tab in _PLOTS:
+    if not asked.hidden or asked.tab in view.PLOTS:
         return runs
     hidden = {name for label, names in board.labels(asked).items() if label in asked.hidden for name in names}
     return runs.only([run.name for run in runs if run.name not in hidden])
@@ -109,7 +108,7 @@ def spec(runs: Runs, asked: View, tags: list[str]) -> Spec:
     Raises:
         ViewError: a value that a figure does not allow; single runs whose configs do not tell them apart.
     """
-    kind = asked.tab if asked.tab in _PLOTS else "curves"
+    kind = asked.tab if asked.tab in view.PLOTS else "curves"
     made = with_over(runs, asked).spec(_exactly(tags), kind)
     if kind == "curves" and asked.has_runs:
         made = made.replaced(by=_one_by_one(runs))
@@ -198,10 +197,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def _exactly(tags: list[str]) -> list[str]:
-    """Patterns of these tags alone; as they are where that says it."""
-    import glob
-
-    return [tag if not glob.has_magic(tag) else glob.escape(tag) for tag in tags]
+    return [compare.exactly(tag) for tag in tags]
 
 
 def _csv(stream: BinaryIO, runs: Runs, tags: list[str]) -> None:

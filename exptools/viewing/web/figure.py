@@ -45,7 +45,7 @@ class Drawn:
 def figure(card: Card, view: View, labels: Sequence[str], *, dark: bool) -> Drawn:
     """The card as the view shows it. labels: of all series, so that each has one colour on the whole page."""
     of_lines = (line.label for panel in card.panels for line in panel.lines)  # newer than labels, perhaps
-    look_of = _looks(list(dict.fromkeys([*labels, *of_lines])), dark=dark)
+    look_of = swatches(list(dict.fromkeys([*labels, *of_lines])), dark=dark)
     longest = max((line.x[-1] for p in card.panels for line in p.lines if len(line.x)), default=0.0)
     unit, name = _unit(view, float(longest))
     zoom = view.zoom.get(card.tag)
@@ -92,7 +92,8 @@ def _above(floor: float, line: Line) -> Line:
     return replace(line, low=np.where(np.isnan(line.low), np.nan, low))
 
 
-def _looks(labels: Sequence[str], *, dark: bool) -> dict[str, dict[str, str]]:
+def swatches(labels: Sequence[str], *, dark: bool = False) -> dict[str, dict[str, str]]:
+    """Colour and dash of each series."""
     found = looks(list(labels))
     return {
         label: {
@@ -101,11 +102,6 @@ def _looks(labels: Sequence[str], *, dark: bool) -> dict[str, dict[str, str]]:
         }
         for i, (label, look) in enumerate(found.items())
     }
-
-
-def swatches(labels: Sequence[str], *, dark: bool = False) -> dict[str, dict[str, str]]:
-    """Colour and dash of each series."""
-    return _looks(labels, dark=dark)
 
 
 def _unit(view: View, longest: float) -> tuple[float, str]:

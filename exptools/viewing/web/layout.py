@@ -19,12 +19,25 @@ _BANDS |= {"ci95": "95 % bootstrap", "p25-75": "quartiles", "minmax": "min to ma
 _LINES = {"mean": "mean", "median": "median", "iqm": "IQM", "runs": "single runs"}
 X = {"step": "step", "relative": "time", "wall_time": "wall time"}
 
-# Controls: the field of the view that each sets, and what it says when nothing was chosen.
-CONTROLS: dict[str, Any] = {
-    "tab": "curves", "tags": [], "lines": "mean", "band": "", "by": [], "split": [], "x": "step",
-    "smooth": 0, "flags": [], "stat": "final", "over": [], "where": "", "spark": "",
-    "run": "", "step": "",
-}  # fmt: skip
+# The controls, in the order in which app.js takes their values.
+CONTROLS = (
+    *(
+        "tab",
+        "tags",
+        "lines",
+        "band",
+        "by",
+        "split",
+        "x",
+        "smooth",
+        "flags",
+        "stat",
+        "over",
+        "where",
+        "spark",
+    ),
+    *("run", "step"),
+)
 
 
 def aria(**names: str) -> Any:
@@ -106,7 +119,7 @@ def _labelled(text: str, control: Any, **options: Any) -> html.Div:
 def _choice(name: str, options: dict[str, str], value: str) -> dcc.Dropdown:
     return dcc.Dropdown(
         id=name,
-        options=[{"value": v, "label": text} for v, text in options.items()],
+        options=_options(options),
         value=value,
         clearable=False,
         searchable=False,

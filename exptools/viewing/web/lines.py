@@ -13,9 +13,11 @@ from exptools.viewing.figures import data, measured, notes, series
 from exptools.viewing.figures.data import Panel as Drawn
 from exptools.viewing.figures.kinds import curves as bands
 from exptools.viewing.figures.source import Source, panel_name, source_of
+from exptools.viewing.figures.spec import TAG
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Runs
+    from exptools.viewing.groups import Group
     from exptools.viewing.statistics.order import Floats
     from exptools.viewing.web.view import View
 
@@ -73,7 +75,7 @@ def card(runs: Runs, view: View, tag: str, names: Mapping[str, str]) -> Card:
     Raises:
         ViewError: a key or an x that there is not; no run has a value of the tag.
     """
-    source = source_of(runs, view.spec((_exactly(tag),)))
+    source = source_of(runs, view.spec((compare.exactly(tag),)))
     frames = sum(source.found.frames.get(tag, {}).values())
     # The pattern of a tag can be the name of another one, such as `a*` and `a[*]`.
     found = _singles(source) if view.has_runs else bands.panels(source)
@@ -84,13 +86,6 @@ def card(runs: Runs, view: View, tag: str, names: Mapping[str, str]) -> Card:
     if view.has_runs:
         said += _not_on_log(view, [line for panel in panels for line in panel.lines])
     return Card(tag, panels, frames, tuple(dict.fromkeys(said)))
-
-
-def _exactly(tag: str) -> str:
-    """A pattern of this tag alone, whatever characters it has."""
-    import glob
-
-    return glob.escape(tag)
 
 
 def _lines(source: Source, panel: Drawn, names: Mapping[str, str]) -> Iterator[Line]:
@@ -144,32 +139,28 @@ def labels(runs: Runs, view: View) -> dict[str, tuple[str, ...]]:
     Raises:
         ViewError: a key that there is not.
     """
-    members = runs.members
-    if view.by is None:
-        split = series.resolved([key for key in view.split if key != "tag"], members)
-        found = series.settings(members, {member.name for member in members}, split)
-        return _joined((one.label, one.whole.runs) for one in found)
-    keys = series.resolved([key for key in view.by if key != "tag"], members)
-    return _joined((group.label, group.runs) for group in series.by_keys(members, keys))
+    found: dict[str, tuple[str, ...]] = {}
+    for label, group in _series(runs, view):
+        found[label] = (*found.get(label, ()), *group.runs)
+    return found
 
 
 def label_keys(runs: Runs, view: View) -> list[str]:
     """What the parts of a label are, in short."""
-    members = runs.members
-    if view.by is not None:
-        keys = list(series.resolved([key for key in view.by if key != "tag"], members))
-    else:
-        split = series.resolved([key for key in view.split if key != "tag"], members)
-        found = series.settings(members, {member.name for member in members}, split)
-        keys = next((list(one.whole.settings) for one in found if one.label), [])
+    found = _series(runs, view)
+    keys = next((list(group.settings) for label, group in found if label or view.by is not None), [])
     return list(compare.short_names(keys).values())
 
 
-def _joined(pairs: Iterator[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for label, names in pairs:
-        found[label] = (*found.get(label, ()), *names)
-    return found
+def _series(runs: Runs, view: View) -> list[tuple[str, Group]]:
+    """Labels, and which runs have them."""
+    members = runs.members
+    if view.by is None:
+        split = series.resolved([key for key in view.split if key != TAG], members)
+        found = series.settings(members, {member.name for member in members}, split)
+        return [(one.label, one.whole) for one in found]
+    keys = series.resolved([key for key in view.by if key != TAG], members)
+    return [(group.label, group) for group in series.by_keys(members, keys)]
 
 
 def by_run(found: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from exptools.viewing.web.board import Board
     from exptools.viewing.web.view import View
 
-_PLOTS = ("bars", "scatter", "parallel")
 _MOST_ASKED = 50  # runs, for images, where none was chosen
 _CONFIG: Any = {"displayModeBar": False, "responsive": True}
 
@@ -70,7 +69,7 @@ def _shown(board: Board, asked: View, *, dark: bool) -> Any:
     runs = board.runs(asked)
     if not len(runs):
         return html.P("No run is like this; change the conditions or the selection.", className="empty")
-    if asked.tab in _PLOTS:
+    if asked.tab in view.PLOTS:
         tags = board.shown(asked)
         if not tags:
             return html.P("Choose scalars on the left; / searches.", className="empty")

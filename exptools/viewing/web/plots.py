@@ -10,7 +10,7 @@ import numpy as np
 from exptools.viewing import compare
 from exptools.viewing.figures import keyed, words
 from exptools.viewing.figures.data import Data, Panel
-from exptools.viewing.figures.kinds import parallel
+from exptools.viewing.figures.kinds import parallel, scatter
 from exptools.viewing.figures.source import panel_name, values_name
 from exptools.viewing.web.figure import axis_look, inert, swatches, theme
 
@@ -21,7 +21,6 @@ _HEIGHT: Final = 380
 _GREY: Final = "#8a929c"
 _SCALE: Final = "Viridis"
 _COLOURS: Final = 24  # steps of the colours of parallel coordinates
-_JITTER: Final = 0.12  # of the distance between two categories, to either side
 
 
 def plots(shown: Data, labels: Sequence[str], *, dark: bool) -> list[tuple[str, dict[str, Any]]]:
@@ -125,7 +124,7 @@ def _scatter(
         for mark in (mark for mark in panel.marks if mark.label == label):
             x = np.array([scale.place(at) for at in mark.found.at])
             if scale.categories:
-                x = x + np.random.default_rng(i).uniform(-_JITTER, _JITTER, len(x))
+                x = x + scatter.jitter(x, i)
             traces.append(
                 {
                     "type": "scatter",

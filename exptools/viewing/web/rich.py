@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MOST_RUNS: Final = 6  # beside each other
 MOST_STEPS: Final = 200  # of a histogram: more than a screen can tell apart
 _BINS: Final = 80
-_SHOWN: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")  # as images, by a browser
 _HEIGHT: Final = 300
 
 
@@ -147,7 +146,6 @@ def _over_steps(entries: Sequence[Entry], *, dark: bool) -> dict[str, Any]:
         "y": ((edges[:-1] + edges[1:]) / 2).tolist(),
         "z": [[None if share == 0 else float(share) for share in row] for row in shares.T],
         "colorscale": "Viridis" if dark else "Blues",
-        "reversescale": False,
         "showscale": False,
         "hovertemplate": "step %{x}<br>near %{y:.4g}: %{z:.2%}<extra></extra>",
     }

@@ -153,10 +153,8 @@ def _value(column: Column, cell: Any, is_number: bool) -> Any:
 
 def sparks(runs: Runs, tag: str) -> dict[str, list[float | None]]:
     """Of each run that has `tag` the extremes of equal parts of its values, from 0 to 1 over all runs."""
-    import glob
-
     found = {}
-    for run, reading in runs.readings([glob.escape(tag)]):
+    for run, reading in runs.readings([compare.exactly(tag)]):
         if tag in reading.curves and len(reading.curves[tag]):
             found[run.name] = _few(reading.curves[tag].value)
     finite = [v for values in found.values() for v in values if math.isfinite(v)]

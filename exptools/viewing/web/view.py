@@ -16,7 +16,8 @@ from exptools.errors import ViewError
 from exptools.viewing.figures.spec import Spec
 from exptools.viewing.statistics.order import CENTERS
 
-TABS: Final = ("curves", "bars", "scatter", "parallel", "compare", "log", "media", "histograms")
+PLOTS: Final = ("bars", "scatter", "parallel")  # tabs that are figures of one number a run
+TABS: Final = ("curves", *PLOTS, "compare", "log", "media", "histograms")
 RUNS: Final = "runs"  # in `lines`: no centre, each run by itself
 LINES: Final = (*CENTERS, RUNS)
 MOST_TAGS: Final = 4  # that are shown where nobody chose

@@ -58,9 +58,9 @@ def _line(source: Source, group: Group, tag: str) -> Line:
     spec = source.spec
     logged = [source.found.curves[tag][name] for name in group.runs]
     is_treated = bool(spec.smooth or spec.running)
-    treated = measured.all_treated(logged, spec.smooth, spec.running)
+    drawn = measured.all_treated(logged, spec.smooth, spec.running) if is_treated else logged
     return Line(
-        _aggregate(source, treated if is_treated else logged, spec.usual_band),
+        _aggregate(source, drawn, spec.usual_band),
         _aggregate(source, logged, "none") if spec.smooth else None,
         len(logged),
     )

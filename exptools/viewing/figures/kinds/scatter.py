@@ -93,12 +93,12 @@ def draw(sheet: Sheet, shown: Data) -> None:
 def _draw_points(ax: Axes, mark: Mark, scale: keyed.KeyScale, look: looks.Look, shown: Data) -> None:
     x = np.array([scale.place(at) for at in mark.found.at])
     if scale.categories:
-        x = x + _jitter(x, shown.labels.index(mark.label))
+        x = x + jitter(x, shown.labels.index(mark.label))
     y = [score.value for score in mark.found.scores]
     inside = {"facecolor": looks.faint(look["color"], 0.25), "edgecolor": look["color"]}  # none hides another
     ax.scatter(x, y, s=14, linewidths=0.7, zorder=3, marker=look["marker"], **inside)
 
 
-def _jitter(x: Sequence[float] | np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+def jitter(x: Sequence[float] | np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     """To either side, so that no point hides another: the same each time."""
     return np.random.default_rng(seed).uniform(-_JITTER, _JITTER, len(x))

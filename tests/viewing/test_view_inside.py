@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exptools.errors import ViewError
-from exptools.viewing.web import files
-from exptools.viewing.web.files import Forbidden, Gone, inside, open_inside, read_inside
+from exptools.viewing import inside as files
+from exptools.viewing.inside import Forbidden, Gone, inside, open_inside, read_inside
 
 SECRET = b"secret"
 
