@@ -23,6 +23,44 @@ DEFAULT_WRITERS = ("csv", "tensorboard", "text", "media", "console")
 
 
 @dataclasses.dataclass
+class ExecutorConf:
+    """What submitit's Slurm executor knows, under its names; None: not given."""
+
+    partition: str | None = None
+    qos: str | None = None
+    account: str | None = None
+    constraint: str | None = None
+    nodelist: str | None = None
+    exclude: str | None = None
+    timeout_min: int | None = None  # the limit of an allocation; None: the partition's
+    nodes: int | None = None
+    tasks_per_node: int | None = None
+    cpus_per_task: int | None = None
+    gpus_per_node: int | None = None
+    gpus_per_task: int | None = None
+    cpus_per_gpu: int | None = None
+    gres: str | None = None
+    mem_gb: float | None = None  # of a node
+    mem_per_gpu: str | None = None
+    mem_per_cpu: str | None = None
+    exclusive: Any = None
+    array_parallelism: int | None = None  # allocations at a time
+    signal_delay_s: int | None = None  # the early signal comes so long before the end; submitit's 90
+    dependency: str | None = None
+    name: str | None = None
+    comment: str | None = None
+    wckey: str | None = None
+    mail_type: str | None = None
+    mail_user: str | None = None
+    setup: list[str] | None = None  # lines of bash in front
+    teardown: list[str] | None = None
+    srun_args: list[str] | None = None
+    use_srun: bool | None = None
+    stderr_to_stdout: bool | None = None
+    additional_parameters: Any = None  # a mapping: of sbatch, what submitit has no name for
+
+
+@dataclasses.dataclass
 class LauncherConf:
     """Settings of `hydra/launcher=exptools`. None means: what this process may use, or no limit."""
 
@@ -47,7 +85,7 @@ class LauncherConf:
     alternating: bool | None = None
     set_affinity: bool | None = None
     # How they run.
-    engine: str = "local"  # a fresh process for each; or joblib: those of a slot share one, for tiny jobs
+    engine: str = "local"  # a fresh process for each; joblib: those of a slot share one, for tiny jobs; slurm
     start: str = "fork"  # from a process that has imported what the application imports; or spawn: anew
     # What that one imports: auto (the application's libraries), a list of modules, or off: as start=spawn.
     preload: Any = "auto"
@@ -58,6 +96,12 @@ class LauncherConf:
     stagger_s: float = 0.0  # at least so long between two starts
     dry_run: bool = False  # say what would run, and stop
     resume: bool = False  # go on with the sweep in hydra.sweep.dir: what has completed is skipped
+    # On a cluster (engine=slurm).
+    executor: ExecutorConf = dataclasses.field(default_factory=ExecutorConf)
+    pack: int = 1  # jobs in one allocation, over its slots
+    detach: bool = False  # submit, say how to come back, and end
+    max_requeues: int = 3  # how often an allocation is queued again at its time limit
+    patience_s: float = 1800.0  # so long a scheduler that does not answer is waited for
 
 
 @dataclasses.dataclass

@@ -242,8 +242,20 @@ def stop_reason() -> str | None:
     return _stop.reason
 
 
+_warnings: set[int] = set()
+
+
+def expect_warning(number: int) -> None:
+    """A scheduler sends this signal some time before it ends this process: who does not ask may go on.
+
+    It may also send a signal that the launcher passes on, so that it comes twice.
+    """
+    _warnings.add(number)
+
+
 # What ends a process that does not handle it, and can be sent by a shell, a terminal or a scheduler.
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
+_ECHO_S = 1.0
 _ASKS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -257,6 +269,7 @@ class _Hooks:
         self._excepthook = sys.excepthook
         self._handled: list[signal.Signals] = []
         self._forking = threading.local()
+        self._last: tuple[int, float] | None = None  # signal, and when it came
 
     def add(self, life: Lifecycle) -> None:
         self._lives = [one for one in self._lives if one.is_ours]  # others are those of a parent that forked
@@ -311,6 +324,11 @@ class _Hooks:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # Only flags here: a heartbeat's thread does the work, since this may have interrupted anything.
+        if _warnings and self._is_echo(number):
+            return
+        if number in _warnings and not _stop.polled:
+            _stop.reason = _stop.reason or signal.Signals(number).name
+            return
         asked_before = _stop.reason == signal.Signals(number).name
         if number in _ASKS and _stop.polled and not (asked_before and number == signal.SIGTERM):
             if _stop.reason is None or number == signal.SIGTERM:
@@ -322,6 +340,13 @@ class _Hooks:
             os.kill(os.getpid(), number)  # a forked child has no such thread
         else:
             life._bell.put(number)
+
+    def _is_echo(self, number: int) -> bool:
+        """Whether the same signal came a moment ago."""
+        now = time.monotonic()
+        is_echo = self._last is not None and self._last[0] == number and now - self._last[1] < _ECHO_S
+        self._last = self._last if is_echo else (number, now)
+        return is_echo
 
     def before_fork(self) -> None:
         """Hold back SIGTERM: one that came to a child as early as this would be lost with the handler."""

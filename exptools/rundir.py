@@ -71,6 +71,7 @@ class Status:
     attempt: int = 1
     pid: int | None = None
     host: str | None = None
+    job_id: str | None = None  # of the scheduler that gave its place, if one did
     pid_space: str | None = None  # where that pid means that process: a boot, and a namespace of pids
     slot: int | None = None
     affinity_code: str | None = None
@@ -140,14 +141,14 @@ def of_this_process() -> dict[str, Any]:
     return {"pid": os.getpid(), "host": socket.gethostname(), "pid_space": pid_space() or None}
 
 
-def queued(attempt: int = 1) -> Status:
-    """The status of a run that this process is going to launch."""
-    return Status(State.QUEUED, attempt, **of_this_process())
+def queued(attempt: int = 1, *, is_ours: bool = True) -> Status:
+    """The status of a run that this process is going to launch, or a scheduler if it is not `is_ours`."""
+    return Status(State.QUEUED, attempt, **(of_this_process() if is_ours else {}))
 
 
 _NUMBER = (int, float)
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("state", "host", "pid_space", "affinity_code", "error", "note"), str),
+    **dict.fromkeys(("state", "host", "job_id", "pid_space", "affinity_code", "error", "note"), str),
     **dict.fromkeys(("attempt", "pid", "slot", "exit_code"), int),
     **dict.fromkeys(("start", "heartbeat", "end"), _NUMBER),
     **dict.fromkeys(("cpus", "gpus"), list),

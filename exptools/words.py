@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 # The style of a state on a terminal, in rich's words.
 STYLES = {
@@ -46,3 +47,8 @@ def memory(n_bytes: int) -> str:
 def count(n: int, noun: str) -> str:
     """A number of things: 1 job, 2 jobs."""
     return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def any_of(words: Sequence[str]) -> str:
+    """A choice: a, b or c."""
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -9,6 +9,7 @@ from typing import SupportsIndex
 from exptools.errors import AffinityError
 from exptools.launching.division import Plan, plan_of
 from exptools.launching.parts import ABSENT, BY_LETTERS, PARTS
+from exptools.words import any_of
 
 
 def raise_if(complaints: Iterable[str]) -> None:
@@ -205,5 +206,4 @@ def _are(n: int, noun: str) -> str:
 
 
 def _or(numbers: Sequence[int]) -> str:
-    *front, last = map(str, numbers)
-    return f"{', '.join(front)} or {last}" if front else last
+    return any_of(list(map(str, numbers)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from exptools import rundir
 from exptools.errors import LaunchError
-from exptools.launching import application, lines, main_module, names, planning, report, resume, study
+from exptools.launching import (
+    application,
+    elsewhere,
+    lines,
+    main_module,
+    names,
+    planning,
+    report,
+    resume,
+    study,
+)
 from exptools.launching.composer import Composer
+from exptools.launching.elsewhere import Place
+from exptools.launching.job import Outcome
 from exptools.launching.planning import Planned
 from exptools.launching.returns import FailedReturn, FailedTrial, JobFailed, job_return
 from exptools.launching.settings import Settings, check
@@ -24,6 +36,7 @@ from exptools.launching.slots import Slot, make_slots
 from exptools.launching.study import EndOfStudy, SoFar, Study
 from exptools.launching.sweep import run_all
 from exptools.provenance import facts
+from exptools.rundir import State
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +69,7 @@ def launch(
     sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
     if checked.dry_run:
         plan = _plan(batch, checked, sweep_dir)
-        print(report.dry_run([p.job for p in plan if p.done is None], _slots(plan, checked), sweep_dir))
+        print(_dry_run(plan, checked, sweep_dir))
         if batch.study is not None:
             print(
                 f"{batch.study.sweeper} chooses what comes next by what these return: the dry run ends here."
@@ -81,15 +94,20 @@ class _Batch:
     study: Study | None
 
 
-def _plan(batch: _Batch, settings: Settings, sweep_dir: Path) -> list[Planned]:
-    """All jobs, composed now: later edits of their files do not reach the sweep."""
+def _plan(
+    batch: _Batch, settings: Settings, sweep_dir: Path, going_on: Set[int] = frozenset()
+) -> list[Planned]:
+    """All jobs, composed now: later edits of their files do not reach the sweep.
+
+    going_on: the numbers of those that a scheduler has.
+    """
     names.tell_new(batch.job_overrides, _varying_keys(batch))
     composer = Composer(batch.context.config_loader, batch.config)
     if settings.resume:
         places = _find(batch, sweep_dir)
     else:
         places = resume.fresh(len(batch.job_overrides), batch.initial_job_idx)
-    return planning.plan(composer, batch.job_overrides, places)
+    return planning.plan(composer, batch.job_overrides, replace(places, going_on=going_on))
 
 
 def _varying_keys(batch: _Batch) -> list[str]:
@@ -112,6 +130,22 @@ def _find(batch: _Batch, sweep_dir: Path) -> resume.Places:
     return places
 
 
+def _dry_run(plan: Sequence[Planned], settings: Settings, sweep_dir: Path) -> str:
+    jobs = [p.job for p in plan if p.is_to_start]
+    if settings.cluster is None:
+        return report.dry_run(jobs, _slots(plan, settings), sweep_dir)
+    place = _place(settings, sweep_dir, "")
+    place.queue()  # complains of what is wrong
+    return report.dry_run_elsewhere(
+        jobs, settings.cluster.pack, settings.policy.engine, settings.cluster.executor, sweep_dir
+    )
+
+
+def _place(settings: Settings, sweep_dir: Path, again: str) -> Place:
+    assert settings.cluster is not None
+    return Place(sweep_dir, settings.slots, settings.policy, settings.cluster, log, again)
+
+
 def _slots(plan: Sequence[Planned], settings: Settings) -> tuple[Slot, ...]:
     return make_slots(**settings.slots, n_jobs=max(1, sum(p.done is None for p in plan)))
 
@@ -119,36 +153,103 @@ def _slots(plan: Sequence[Planned], settings: Settings) -> tuple[Slot, ...]:
 def _launch(batch: _Batch, settings: Settings, sweep_dir: Path) -> Sequence[JobReturn]:
     if batch.study is not None:
         _follow(batch.study, batch, settings, sweep_dir)
+    launch = _launch_here if settings.cluster is None else _launch_elsewhere
+    plan, ran = launch(batch, settings, sweep_dir)
+    started = [p.job for p in plan if p.job.num in ran]
+    batch.so_far.add(started, [ran[job.num] for job in started])
+    goes_on = batch.study is not None and batch.study.goes_on
+    # A study that goes on tells all at its end.
+    told = None if goes_on else report.failures(started, [ran[job.num] for job in started])
+    if told:
+        report.tell(log, f"{told}\n{_how_to_go_on(batch.study, sweep_dir)}".rstrip())
+    kind = FailedTrial if goes_on else FailedReturn
+    return [job_return(p, p.done or ran[p.job.num], kind) for p in plan]
+
+
+def _tell_of_resuming(plan: Sequence[Planned], batch: _Batch, settings: Settings) -> None:
+    if settings.resume and not (batch.study is not None and batch.study.remembers):
+        n_done, n_on = sum(p.done is not None for p in plan), sum(p.goes_on for p in plan)
+        log.info(report.resuming(n_done, len(plan), sum(p.is_new for p in plan), n_on))
+
+
+def _launch_here(
+    batch: _Batch, settings: Settings, sweep_dir: Path
+) -> tuple[list[Planned], Mapping[int, Outcome]]:
+    """Run what has not completed on the slots of this machine; the outcomes by number."""
     plan = _plan(batch, settings, sweep_dir)
     slots = _slots(plan, settings)
     shared = application.pack(batch.context, batch.task_function)
     planning.prepare(sweep_dir, plan, settings.given, slots)
-    jobs = [p.job for p in plan if p.done is None]
-    if settings.resume and not (batch.study is not None and batch.study.remembers):
-        log.info(report.resuming(len(plan) - len(jobs), len(plan), sum(p.is_new for p in plan)))
+    jobs = [p.job for p in plan if p.is_to_start]
+    _tell_of_resuming(plan, batch, settings)
     if jobs:
         log.info(report.plan(jobs, slots, sweep_dir))
     batch.so_far.nums |= {p.job.num for p in plan}
-    again = _how_to_go_on(batch.study, sweep_dir)
     ran = run_all(
         jobs,
         slots,
         shared,
         log,
         settings.policy,
-        hint=again,
+        hint=_how_to_go_on(batch.study, sweep_dir),
         n_failed=batch.so_far.n_failed,
         sweep_dir=sweep_dir,
         code=facts.code_of(batch.task_function),
     )
-    batch.so_far.add(jobs, ran)
-    goes_on = batch.study is not None and batch.study.goes_on
-    told = None if goes_on else report.failures(jobs, ran)  # a study that goes on tells all at its end
-    if told:
-        report.tell(log, f"{told}\n{again}".rstrip())
-    outcomes = iter(ran)
-    kind = FailedTrial if goes_on else FailedReturn
-    return [job_return(p, p.done or next(outcomes), kind) for p in plan]
+    return plan, {job.num: outcome for job, outcome in zip(jobs, ran, strict=True)}
+
+
+def _launch_elsewhere(
+    batch: _Batch, settings: Settings, sweep_dir: Path
+) -> tuple[list[Planned], Mapping[int, Outcome]]:
+    """Submit what has not completed and does not run yet, and follow it; the outcomes by number."""
+    place = _place(settings, sweep_dir, _how_to_go_on(batch.study, sweep_dir))
+    if place.cluster.detach:
+        _refuse_to_detach(batch)
+    queue = place.queue()
+    watch = place.watch(queue)
+    found = elsewhere.find(place, watch) if settings.resume else {}
+    plan = _plan(batch, settings, sweep_dir, watch.nums())
+    plan = [replace(p, done=found[p.job.num]) if _has_completed(found.get(p.job.num)) else p for p in plan]
+    planning.prepare(sweep_dir, plan, settings.given, ())
+    jobs = [p.job for p in plan if p.is_to_start]
+    _tell_of_resuming(plan, batch, settings)
+    batch.so_far.nums |= {p.job.num for p in plan}
+    if jobs:
+        log.info(report.submitting(jobs, place.cluster.pack, settings.policy.engine, sweep_dir))
+        shared, code = (
+            application.pack(batch.context, batch.task_function),
+            facts.code_of(batch.task_function),
+        )
+        with planning.nothing_queued_if_it_fails(jobs):
+            submitted = elsewhere.submit(place, queue, jobs, shared, str(batch.config.hydra.job.name), code)
+        log.info(report.are_submitted(submitted.ids, settings.policy.engine))
+        watch.add(submitted)
+    if place.cluster.detach:
+        log.info(elsewhere.how_to_come_back(sweep_dir))
+        raise SystemExit(0)
+    followed = [p.job for p in plan if p.done is None]
+    outcomes = elsewhere.follow(place, watch, followed, batch.so_far.n_failed)
+    elsewhere.tidy(watch)
+    return plan, outcomes
+
+
+def _has_completed(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.ending.state is State.COMPLETED
+
+
+def _refuse_to_detach(batch: _Batch) -> None:
+    """Detach only where all jobs are known.
+
+    Raises:
+        LaunchError: they are not.
+    """
+    if batch.study is not None:
+        raise LaunchError(
+            f"detach=true cannot be used with {batch.study.sweeper}, which waits for results to choose jobs"
+        )
+    if OmegaConf.select(batch.config, "hydra.sweeper.max_batch_size") is not None:
+        raise LaunchError("detach=true submits all jobs at once; leave out hydra.sweeper.max_batch_size")
 
 
 def _follow(study: Study, batch: _Batch, settings: Settings, sweep_dir: Path) -> None:

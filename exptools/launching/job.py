@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exptools.launching import main_module
 from exptools.launching.alike import Packed
 from exptools.launching.main_module import MainModule
 from exptools.lifecycle import Ending
@@ -59,10 +61,51 @@ class Spec:
     attempt: int
     provenance: str  # a file: what was found out for all jobs
     script: list[str]  # a plain script and its words; empty: a job of Hydra
+    job_id: str | None = None  # of a scheduler
+    early: int | None = None  # a signal that warns of an end that is near
+    rank: int = 0  # of the tasks that run one job together
 
     def main_module(self) -> MainModule:
         """The script to import."""
         return MainModule(**self.main)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the launcher's process is: its jobs import the same script, and see the same words as theirs.
+
+    main: the fields of a MainModule. original_argv: sys.argv as it was when the script began.
+    """
+
+    main: dict[str, str | None]
+    sys_path: list[str]
+    argv: list[str]
+    original_argv: list[str]
+
+    @classmethod
+    def of_this_process(cls) -> Program:
+        """That of this process."""
+        main = main_module.describe()
+        return cls(asdict(main), texts(sys.path), list(sys.argv), main_module.original_argv(main))
+
+
+@dataclass(frozen=True)
+class Within:
+    """What an engine knows that runs inside an allocation of a scheduler, for a launcher that is elsewhere.
+
+    program: the launcher's. results: where what jobs return is left for it, unread. job_id: what the
+    scheduler calls the allocation. early: the signal by which it warns of an end that is near.
+    """
+
+    program: Program
+    results: Path
+    job_id: str
+    early: int
+
+
+def texts(path: list[str]) -> list[str]:
+    """sys.path as far as Python's own import reads it: people put Paths in as well."""
+    return [entry for entry in path if isinstance(entry, str)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,20 @@ from exptools.errors import LaunchError
 from exptools.launching import names, report, transport
 from exptools.launching.alike import Packed
 from exptools.launching.composer import Composer
+from exptools.launching.engines.base import end_without
 from exptools.launching.job import Job, Outcome
 from exptools.launching.resume import Earlier, Places
 from exptools.launching.slots import Slot
+from exptools.lifecycle import Ending
 from exptools.provenance.files import settle
+from exptools.rundir import State, Status
 
 
 @dataclass(frozen=True)
 class Planned:
     """A job, and its outcome if an earlier launch completed it; is_new: none has known it.
 
+    goes_on: a scheduler has it, from an earlier launch.
     overrides, task_name: as Hydra's results tell them. variant: what variant_config.json will say.
     """
 
@@ -35,6 +40,12 @@ class Planned:
     variant: Packed
     done: Outcome | None
     is_new: bool
+    goes_on: bool = False
+
+    @property
+    def is_to_start(self) -> bool:
+        """Whether this launch has to start it."""
+        return self.done is None and not self.goes_on
 
 
 @dataclass
@@ -53,10 +64,10 @@ def plan(composer: Composer, job_overrides: Sequence[Sequence[str]], places: Pla
     """
     like = _Like()
     planned = [
-        _planned(composer.compose(overrides), overrides, num, earlier, like)
+        _planned(composer.compose(overrides), overrides, num, earlier, like, goes_on=num in places.going_on)
         for overrides, num, earlier in zip(job_overrides, places.nums, places.earlier, strict=True)
     ]
-    _refuse_clashes([p.job for p in planned if p.done is None])
+    _refuse_clashes([p.job for p in planned if p.is_to_start])
     return planned
 
 
@@ -66,6 +77,8 @@ def _planned(
     num: int,
     earlier: Earlier | None,
     like: _Like,
+    *,
+    goes_on: bool,
 ) -> Planned:
     with open_dict(config):
         config.hydra.job.id = f"{config.hydra.job.name}_{num}"
@@ -101,6 +114,7 @@ def _planned(
         variant=Packed.of(variant, like.variant),
         done=None if earlier is None else earlier.outcome,
         is_new=earlier is None,
+        goes_on=goes_on,
     )
 
 
@@ -145,15 +159,28 @@ def prepare(
     try:
         rundir.make(sweep_dir)
         report.write_sweep(sweep_dir, [p.job for p in plan], dict(settings), slots)
-        for planned in (p for p in plan if p.done is None):
+        for planned in (p for p in plan if p.is_to_start):
             job = planned.job
             rundir.make(job.run_dir)
             if job.attempt > 1:
                 settle(job.run_dir)  # the status is written over
             rundir.write_atomically(job.run_dir / rundir.VARIANT, planned.variant.unpack(), durable=False)
-            rundir.write_status(job.run_dir, rundir.queued(job.attempt))
+            # What a scheduler has does not end with this process.
+            rundir.write_status(job.run_dir, rundir.queued(job.attempt, is_ours=bool(slots)))
     except OSError as error:
         raise cannot_write(error.filename or sweep_dir, error) from error
+
+
+@contextlib.contextmanager
+def nothing_queued_if_it_fails(jobs: Sequence[Job]) -> Iterator[None]:
+    """Say of jobs that wait that they never began, if what is to start them raises."""
+    try:
+        yield
+    except BaseException as error:
+        how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{lifecycle.one_line(error)}")
+        for job in jobs:
+            end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
+        raise
 
 
 def cannot_write(where: object, error: OSError) -> LaunchError:

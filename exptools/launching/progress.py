@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 class Tally:
     """Which jobs run and how many have ended; times are seconds of one clock."""
 
-    def __init__(self, titles: Sequence[str], n_slots: int, now: float) -> None:
+    def __init__(self, titles: Sequence[str], n_slots: int | None, now: float) -> None:
+        """n_slots: how many can run at a time; None: as many as were seen to do so."""
         self._titles = titles
-        self._n_slots = min(n_slots, len(titles))
+        self._n_slots = min(n_slots or 1, len(titles))
+        self._grows = n_slots is None
         self._begun = now
         self._running: dict[int, tuple[Slot, float]] = {}
         self._ended: Counter[State] = Counter()
@@ -38,6 +40,8 @@ class Tally:
         """A job began."""
         with self._lock:
             self._running[index] = slot, now
+            if self._grows:
+                self._n_slots = max(self._n_slots, len(self._running))
 
     def end(self, index: int, state: State, now: float) -> None:
         """A job ended."""
@@ -134,7 +138,7 @@ def _view(tally: Tally, now: float, console: Console) -> RenderableType:
     for slot, title, seconds in rows[: room if len(rows) <= room else room - 1]:
         gpus = f"GPU {','.join(slot.gpus)}" if slot.gpus else ""
         since = words.duration(seconds, tenths=False)
-        table.add_row(f"slot {slot.number}", gpus, since, Text(title))
+        table.add_row(slot.where or f"slot {slot.number}", gpus, since, Text(title))
     parts = [_bar(tally, now, console.width), table]
     if len(rows) > room:
         parts.append(Text(f"and {len(rows) - room + 1} more", style="dim"))

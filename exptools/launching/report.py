@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from exptools.errors import LaunchError
 from exptools.launching import main_module
 from exptools.launching.job import Job, Outcome
 from exptools.launching.slots import Slot
+from exptools.launching.submission import Submission
 from exptools.rundir import State
 from exptools.words import count
 
@@ -28,10 +29,29 @@ def plan(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     return f"Launching {count(len(jobs), 'job')} on {where}, sweep output dir: {sweep_dir}"
 
 
-def resuming(n_done: int, n_all: int, n_new: int) -> str:
-    """The line in front of a sweep that goes on. n_new: jobs that it did not have before."""
+def submitting(jobs: Sequence[Job], pack: int, engine: str, sweep_dir: Path) -> str:
+    """The line in front of a sweep on a scheduler."""
+    n = -(-len(jobs) // pack)
+    each = f"in {count(n, 'allocation')} of up to {pack}" if pack > 1 else "an allocation each"
+    return f"Submitting {count(len(jobs), 'job')} to {engine}, {each}, sweep output dir: {sweep_dir}"
+
+
+def are_submitted(ids: Sequence[str], engine: str) -> str:
+    """What the scheduler calls them."""
+    arrays = list(dict.fromkeys(id_.partition("_")[0] for id_ in ids))
+    return f"Submitted to {engine} as {', '.join(arrays)}"
+
+
+def resuming(n_done: int, n_all: int, n_new: int, n_attached: int = 0) -> str:
+    """The line in front of a sweep that goes on. n_new: jobs that it did not have before.
+
+    n_attached: those that a scheduler still has.
+    """
     new = f", {n_new} {'is' if n_new == 1 else 'are'} new" if n_new else ""
-    return f"Resuming: {n_done} of {n_all} jobs have completed and are skipped{new}"
+    more = (
+        f", {n_attached} still {'runs or waits' if n_attached == 1 else 'run or wait'}" if n_attached else ""
+    )
+    return f"Resuming: {n_done} of {n_all} jobs have completed and are skipped{more}{new}"
 
 
 def title(job: Job) -> str:
@@ -81,11 +101,7 @@ def tell(log: logging.Logger, text: str) -> None:
 
 def dry_run(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     """What would run, and where."""
-    rows = [("job", "directory", "overrides")]
-    rows += [(f"#{job.num}", _relative(job.run_dir, sweep_dir), title(job).partition(" ")[2]) for job in jobs]
-    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    lines = [f"Would run {count(len(jobs), 'job')} in {sweep_dir}; nothing was started or written."]
-    lines += [f"  {num:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for num, where, what in rows]
+    lines = _would_run(jobs, sweep_dir)
     lines.append(f"on {count(len(slots), 'slot')}, each job on the first that is free:")
     for slot in slots:
         shown = [(k, v) for k, v in slot.environment().items() if v or not k.startswith("EXPTOOLS_")]
@@ -95,18 +111,44 @@ def dry_run(jobs: Sequence[Job], slots: Sequence[Slot], sweep_dir: Path) -> str:
     return "\n".join(lines)
 
 
+def dry_run_elsewhere(
+    jobs: Sequence[Job], pack: int, engine: str, executor: Mapping[str, Any], sweep_dir: Path
+) -> str:
+    """What would be submitted."""
+    lines = _would_run(jobs, sweep_dir)
+    if jobs:
+        lines.append(f"submitted to {engine} as {count(-(-len(jobs) // pack), 'allocation')}, each with")
+        lines.append(f"  pack={pack}" if pack > 1 else "  one job")
+        lines += [f"  executor.{name}={value}" for name, value in executor.items()]
+    return "\n".join(lines)
+
+
+def _would_run(jobs: Sequence[Job], sweep_dir: Path) -> list[str]:
+    rows = [("job", "directory", "overrides")]
+    rows += [(f"#{job.num}", _relative(job.run_dir, sweep_dir), title(job).partition(" ")[2]) for job in jobs]
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    lines = [f"Would run {count(len(jobs), 'job')} in {sweep_dir}; nothing was started or written."]
+    return lines + [f"  {num:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for num, where, what in rows]
+
+
 def read_sweep(sweep_dir: Path) -> list[dict[str, Any]]:
     """The jobs of sweep.json: `num`, `overrides` and `dir` each; none if there is no such file.
 
     Raises:
         LaunchError: it is not what exptools writes.
     """
+    return _read_sweep(sweep_dir)["jobs"]  # type: ignore[no-any-return]
+
+
+def _read_sweep(sweep_dir: Path) -> dict[str, Any]:
     path = sweep_dir / rundir.SWEEP
     try:
-        jobs = rundir.read_json(path)["jobs"]
-        return [{"num": int(j["num"]), "overrides": list(j["overrides"]), "dir": str(j["dir"])} for j in jobs]
+        sweep: dict[str, Any] = rundir.read_json(path)
+        for job in sweep["jobs"]:
+            job |= {"num": int(job["num"]), "overrides": list(job["overrides"]), "dir": str(job["dir"])}
+        return sweep
     except FileNotFoundError:
-        return []
+        return {"jobs": []}
     except (KeyError, TypeError, ValueError) as error:
         raise LaunchError(f"{path}: not what exptools writes; give the sweep another directory") from error
 
@@ -119,17 +161,47 @@ def write_sweep(
         {"num": j.num, "overrides": list(j.overrides), "dir": _relative(j.run_dir, sweep_dir)} for j in jobs
     ]
     directories = {entry["dir"] for entry in ours}
-    entries = [e for e in read_sweep(sweep_dir) if e["dir"] not in directories] + ours
+    before = _read_sweep(sweep_dir)
+    if not slots:  # a scheduler's job that goes on stays the same
+        ids = {e["num"]: e["job_id"] for e in before["jobs"] if "job_id" in e}
+        ours = [{**e, **({"job_id": ids[e["num"]]} if e["num"] in ids else {})} for e in ours]
+    entries = [e for e in before["jobs"] if e["dir"] not in directories] + ours
+    of_slots = {"n_slots": len(slots), "slots": [s.affinity_code for s in slots]} if slots else {}
     entries.sort(key=lambda entry: entry["num"])
     sweep = {
         "command": [sys.executable, *sys.orig_argv[1:]],
         "script": main_module.describe() != main_module.MainModule(),  # else a notebook, `python -c`, a test
         "cwd": os.getcwd(),
-        "launcher": {**settings, "n_slots": len(slots), "slots": [s.affinity_code for s in slots]},
+        "launcher": {**settings, **of_slots},
         "varies": varying_keys([e["overrides"] for e in entries]),
         "jobs": entries,
+        **({"submissions": before["submissions"]} if "submissions" in before else {}),
     }
     rundir.write_json(sweep_dir / rundir.SWEEP, sweep)
+
+
+def write_submission(sweep_dir: Path, made: Submission, ids: Sequence[str]) -> None:
+    """Write into sweep.json what a scheduler calls the allocations, and in which of them a job is."""
+    path = sweep_dir / rundir.SWEEP
+    sweep = rundir.read_json(path)
+    of_job = {job.num: id_ for jobs, id_ in zip(made.allocations, ids, strict=False) for job in jobs}
+    for entry in sweep["jobs"]:
+        if entry["num"] in of_job:
+            entry["job_id"] = of_job[entry["num"]]
+    where = str(made.directory.relative_to(sweep_dir))
+    others = [one for one in sweep.get("submissions", []) if one["dir"] != where]
+    sweep["submissions"] = [*others, {"dir": where, "engine": made.engine, "job_ids": list(ids)}]
+    rundir.write_json(path, sweep)
+
+
+def submitted(sweep_dir: Path, directory: Path) -> list[str] | None:
+    """The ids of a submission as sweep.json has them; None if it has none."""
+    where = str(directory.relative_to(sweep_dir))
+    try:
+        told = rundir.read_json(sweep_dir / rundir.SWEEP).get("submissions", [])
+        return next(([str(id_) for id_ in one["job_ids"]] for one in told if one["dir"] == where), None)
+    except (FileNotFoundError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _relative(run_dir: Path, sweep_dir: Path) -> str:

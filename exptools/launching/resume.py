@@ -40,10 +40,14 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Places:
-    """For each job of the sweep: what an earlier launch left of it, or None; and its number."""
+    """For each job of the sweep: what an earlier launch left of it, or None; and its number.
+
+    going_on: the numbers of those that a scheduler still has.
+    """
 
     earlier: tuple[Earlier | None, ...]
     nums: tuple[int, ...]
+    going_on: Set[int] = frozenset()
 
 
 def fresh(n_jobs: int, first: int) -> Places:

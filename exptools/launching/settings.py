@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from exptools.configs import LauncherConf
+from exptools.configs import LauncherConf, as_plain
 from exptools.errors import LaunchError
+from exptools.launching.engines import ON_THIS_MACHINE, names
 from exptools.launching.engines.forking import auto_preload
+from exptools.words import any_of
 
 # The arguments of encode_affinity that make it decide the division, instead of what the machine allows.
 DIVISION = (
@@ -28,6 +30,7 @@ DIVISION = (
     "alternating",
     "set_affinity",
 )
+_DEFAULTS: dict[str, Any] = dataclasses.asdict(LauncherConf())
 LONGEST_S = 1e9  # 30 years; much longer ones are more than the system's clocks can count
 OFF = ("off", False)  # of preload; YAML reads the word as false, Hydra's command line as a text
 
@@ -38,8 +41,8 @@ class Policy:
 
     timeout_s: a job that takes longer is stopped. retries: how often a job that did not complete runs again.
     max_failures: after so many jobs that did not complete no other is begun. stagger_s: between two starts.
-    engine: local or joblib. start: fork or spawn. modules: what the process imports that jobs are forked
-    from; None: what this has.
+    engine: one of engines.names(). start: fork or spawn. modules: what the process imports that jobs are
+    forked from; None: what this has.
     """
 
     timeout_s: float | None = None
@@ -50,6 +53,12 @@ class Policy:
     start: str = "spawn"
     modules: tuple[str, ...] | None = None
 
+    def with_modules(self, modules: Sequence[str] | None) -> Policy:
+        """The same, with that decided: None means no fork server."""
+        if modules is None:
+            return dataclasses.replace(self, start="spawn")
+        return dataclasses.replace(self, modules=tuple(modules))
+
     def preload(self) -> list[str] | None:
         """What a fork server imports; None: there is none."""
         if self.start == "spawn":
@@ -58,11 +67,26 @@ class Policy:
 
 
 @dataclasses.dataclass(frozen=True)
+class OnCluster:
+    """How jobs run where a scheduler places them; as in LauncherConf."""
+
+    executor: Mapping[str, Any]
+    pack: int = 1
+    detach: bool = False
+    max_requeues: int = 3
+    patience_s: float = 1800.0
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
-    """slots: arguments of make_slots. The rest is as in LauncherConf."""
+    """slots: arguments of make_slots. cluster: None where jobs run on this machine.
+
+    The rest is as in LauncherConf.
+    """
 
     slots: Mapping[str, Any]
     policy: Policy
+    cluster: OnCluster | None
     dry_run: bool
     resume: bool
     given: Mapping[str, Any]
@@ -75,7 +99,8 @@ def check(given: Mapping[str, Any]) -> Settings:
         LaunchError: some are wrong, or exclude each other; all of that at once. What the machine cannot do is
             found later, by make_slots.
     """
-    values = {f.name: given.get(f.name, f.default) for f in dataclasses.fields(LauncherConf)}
+    values = as_plain({name: given.get(name, default) for name, default in _DEFAULTS.items()})
+    values["executor"] = {k: v for k, v in (values["executor"] or {}).items() if v is not None}
     wrong = list(_complaints(values))
     if wrong:
         raise LaunchError("; ".join(wrong))
@@ -93,10 +118,16 @@ def check(given: Mapping[str, Any]) -> Settings:
             start="spawn" if values["preload"] in OFF else values["start"],
             modules=None if values["preload"] in ("auto", *OFF) else tuple(values["preload"]),
         ),
+        cluster=None if values["engine"] in ON_THIS_MACHINE else _on_cluster(values),
         dry_run=values["dry_run"],
         resume=values["resume"],
         given={name: values[name] for name in values if name != "_target_"},
     )
+
+
+def _on_cluster(values: Mapping[str, Any]) -> OnCluster:
+    named = {f.name: values[f.name] for f in dataclasses.fields(OnCluster)}
+    return OnCluster(**named)
 
 
 def _complaints(values: Mapping[str, Any]) -> Iterator[str]:
@@ -116,8 +147,12 @@ def _complaints(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _wrong_words(values: Mapping[str, Any]) -> Iterator[str]:
     engine, start, preload = values["engine"], values["start"], values["preload"]
-    if engine not in ("local", "joblib"):
-        yield f"engine={engine} must be local or joblib"
+    if engine not in names():
+        yield f"engine={engine} must be {any_of(names())}"
+    if engine in ON_THIS_MACHINE:
+        for name in ("executor", "pack", "detach", "max_requeues", "patience_s"):
+            if values[name] and values[name] != _DEFAULTS[name]:
+                yield f"{name} is for a cluster; engine={engine} runs jobs on this machine, use engine=slurm"
     if engine == "joblib":
         for name in ("start", "preload"):
             if values[name] != getattr(LauncherConf, name):
@@ -146,6 +181,9 @@ def _out_of_range(values: Mapping[str, Any]) -> Iterator[str]:
         ("retries", 0, ""),
         ("max_failures", 1, ""),
         ("stagger_s", 0, " seconds"),
+        ("pack", 1, ""),
+        ("max_requeues", 0, ""),
+        ("patience_s", 0, " seconds"),
     ):
         value = values[name]
         if value is None:

@@ -33,6 +33,7 @@ class Slot:
 
     cpus: the logical CPUs of this machine that a job is bound to, if pin; else empty. numbers: for each CPU
     of the code this machine's.
+    where: what people call it, if it is not one of this machine.
     gpus: the entries of gpu_variable; None where the machine has none. n_threads: how many threads numerical
     libraries may start.
     """
@@ -45,6 +46,7 @@ class Slot:
     n_threads: int
     gpu_variable: str = "CUDA_VISIBLE_DEVICES"
     numbers: tuple[tuple[int, int], ...] = ()
+    where: str = ""
 
     def environment(self, *, mask_gpus: bool = True) -> dict[str, str]:
         """The variables that a job on this slot gets before anything is imported.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import signal
 import tempfile
@@ -16,9 +15,11 @@ from typing import Any
 
 from exptools import rundir
 from exptools.launching import machine, progress, report
+from exptools.launching.attempts import Attempts
 from exptools.launching.engines.base import Engine, end_without
 from exptools.launching.engines.local import LocalEngine
 from exptools.launching.job import Job, Outcome
+from exptools.launching.limit import FailureLimit
 from exptools.launching.lines import SEEN_LIVE
 from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
@@ -50,9 +51,9 @@ def run_all(
         SystemExit: SIGINT, SIGTERM or SIGHUP came; the jobs that ran were ended in order, no other was begun.
     """
     outcomes: dict[int, Outcome] = {}
-    limit = _FailureLimit(policy.max_failures, n_failed)
+    limit = FailureLimit(policy.max_failures, n_failed)
     if limit.is_news():
-        _end_the_rest(jobs, outcomes, f"max_failures={policy.max_failures} was reached")
+        _end_the_rest(jobs, outcomes, limit.told)
         return [outcomes[i] for i in range(len(jobs))]
     if any(slot.pin for slot in slots) and not machine.can_pin():
         say_once(_UNPINNED)
@@ -60,7 +61,7 @@ def run_all(
         facts.hand_on(Path(scratch, rundir.PROVENANCE), code or facts.code_of(), sweep_dir)
         engine = _engine(policy, shared, Path(scratch), len(jobs))
         stack.callback(engine.close)
-        attempts = _Attempts(engine, policy.retries, log)
+        attempts = Attempts(engine, policy.retries, log)
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
         tally = progress.Tally([report.title(job) for job in jobs], len(slots), time.monotonic())
         with _signals_as_events(pool), progress.shown(tally, log):
@@ -73,7 +74,7 @@ def run_all(
         told = f"interrupted: {completed} of {len(jobs)} jobs had completed, {never} had not begun"
         log.error(f"{told}\n{hint}".rstrip())
         raise SystemExit(128 + signals[0])
-    _end_the_rest(jobs, outcomes, f"max_failures={policy.max_failures} was reached")
+    _end_the_rest(jobs, outcomes, limit.told)
     return [outcomes[i] for i in range(len(jobs))]
 
 
@@ -91,58 +92,13 @@ def _engine(policy: Policy, shared: bytes, scratch: Path, n_jobs: int) -> Engine
     return LocalEngine(shared, scratch, policy.timeout_s, policy.preload() if n_jobs > 1 else None)
 
 
-class _FailureLimit:
-    """Counts jobs that did not complete: whether these are as many as may be."""
-
-    def __init__(self, most: int | None, n: int = 0) -> None:
-        """n: how many there are already."""
-        self.most = most
-        self._n = n
-        self._told = False
-        self._lock = threading.Lock()
-
-    def __call__(self, outcome: Outcome) -> bool:
-        with self._lock:
-            self._n += outcome.ending.state is not State.COMPLETED
-            return self._is_reached()
-
-    def is_news(self) -> bool:
-        """Whether it is reached and this was not asked since."""
-        with self._lock:
-            news, self._told = self._is_reached() and not self._told, self._is_reached()
-            return news
-
-    def _is_reached(self) -> bool:
-        return self.most is not None and self._n >= self.most
-
-
-class _Attempts:
-    """Runs a job, and again if it did not complete; each attempt in the same directory."""
-
-    def __init__(self, engine: Engine, retries: int, log: logging.Logger) -> None:
-        self._engine = engine
-        self._retries = retries
-        self._log = log
-
-    def __call__(self, job: Job, slot: Slot) -> Outcome:
-        outcome = self._engine.run(job, slot)
-        for retry in range(1, self._retries + 1):
-            if outcome.ending.state not in (State.FAILED, State.TIMEOUT):
-                break
-            how = f"{outcome.ending.state}: {outcome.ending.error}"
-            self._log.warning(f"{report.title(job)} {how}; running it again, {retry} of {self._retries}")
-            job = dataclasses.replace(job, attempt=job.attempt + 1)
-            outcome = self._engine.run(job, slot)
-        return outcome
-
-
 def _follow(
     pool: SlotPool[Job, Outcome],
     engine: Engine,
     jobs: Sequence[Job],
     outcomes: dict[int, Outcome],
     log: logging.Logger,
-    limit: _FailureLimit,
+    limit: FailureLimit,
     tally: progress.Tally,
     on_start: Callable[[], None],
 ) -> list[int]:

@@ -29,7 +29,10 @@ from exptools.rundir import State
 from exptools.say import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hydra.core.utils import JobReturn
+    from omegaconf import DictConfig
 
 
 def main(pipe: int | None = None) -> None:
@@ -47,6 +50,10 @@ def main(pipe: int | None = None) -> None:
 def run(spec: Spec) -> int:
     """Run a job, whose status tells everything of it; the exit code for a process of its own."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if spec.early is not None:
+        lifecycle.expect_warning(spec.early)
+    if spec.rank:
+        return _run_rank(spec)
     facts.expect(spec.provenance)
     life = lifecycle.begin(
         spec.run_dir,
@@ -55,8 +62,40 @@ def run(spec: Spec) -> int:
         affinity_code=spec.affinity_code,
         cpus=machine.mask() if spec.cpus is not None else None,
         gpus=tuple(spec.gpus) if spec.gpus is not None else None,
+        job_id=spec.job_id,
     )
     return _run(spec, life)
+
+
+def _run_rank(spec: Spec) -> int:
+    """Run a job beside rank 0, which alone records and reports; the exit code.
+
+    What it leaves for the launcher if it fails is why: rank 0 may know only that it was ended.
+    """
+    error: BaseException | None = None
+    try:
+        if spec.script:
+            _run_script(spec)
+        else:
+            error = _failure(_run_job(spec, _without_files))
+    except BaseException as raised:
+        error = raised
+    if error is not None:
+        _show(error)
+    how = lifecycle.ending(error)
+    if how.state is State.FAILED:
+        left = Path(spec.result).with_suffix(f".rank-{spec.rank}")
+        rundir.write_json(left, {"error": how.error})
+    return how.exit_code or 0
+
+
+def _without_files(config: DictConfig) -> None:
+    """Let a job write none of the files that Hydra would write for rank 0, too."""
+    from omegaconf import open_dict, read_write
+
+    with read_write(config), open_dict(config):
+        config.hydra.output_subdir = None
+        config.hydra.job_logging = None
 
 
 def _read_line(pipe: int) -> bytes:
@@ -122,7 +161,7 @@ def _run(spec: Spec, life: Lifecycle) -> int:
     return how.exit_code or 0
 
 
-def _run_job(spec: Spec) -> JobReturn:
+def _run_job(spec: Spec, change: Callable[[DictConfig], None] = lambda config: None) -> JobReturn:
     sys.path[:] = spec.sys_path
     sys.argv[:] = spec.original_argv
     from exptools.launching import main_module
@@ -137,6 +176,7 @@ def _run_job(spec: Spec) -> JobReturn:
     application = transport.loads(Path(spec.shared).read_bytes())
     application.restore_state()
     config = transport.loads(Path(spec.payload).read_bytes())
+    change(config)
     sys.argv[:] = command.alone(spec.argv, config)
     context, task_function = application.context(config), transport.loads(application.task_function)
     if spec.main_module() == main_module.MainModule():

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -131,17 +132,23 @@ def hand_on(path: Path, code: Path, pool: Path | None) -> None:
 
     def work() -> None:
         with contextlib.suppress(OSError):  # the sweep is over already: its scratch directory is gone
-            facts = find(code)
-            fields = {
-                "plain": facts.plain,
-                "taken": facts.taken,
-                "roots": facts.roots,
-                "patches": {name: content.decode("latin-1") for name, content in facts.patches.items()},
-                "pool": pool,
-            }
-            rundir.write_json(path, fields, durable=False)
+            write(path, code, pool)
 
     threading.Thread(target=work, name="exptools-provenance", daemon=True).start()
+
+
+def write(path: Path, code: Path, pool: Path | None) -> None:
+    """Find out all, and write it to `path`; see hand_on."""
+    facts = find(code)
+    fields = {
+        "plain": facts.plain,
+        "taken": facts.taken,
+        "roots": facts.roots,
+        "patches": {name: content.decode("latin-1") for name, content in facts.patches.items()},
+        "pool": pool,
+        "host": socket.gethostname(),
+    }
+    rundir.write_json(path, fields, durable=False)
 
 
 def expect(path: str) -> None:
@@ -157,6 +164,8 @@ def _received(path: Path) -> Facts | None:
         return None
     patches = {name: text.encode("latin-1") for name, text in told["patches"].items()}
     pool = None if told["pool"] is None else Path(told["pool"])
+    if told["host"] != socket.gethostname():
+        told["plain"]["gpus"] = machine.gpus()  # the launcher's machine has others
     return Facts(told["plain"], told["taken"], tuple(told["roots"]), patches, pool)
 
 

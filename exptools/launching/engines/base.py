@@ -16,8 +16,8 @@ from typing import Any
 
 from exptools import lifecycle, rundir, words
 from exptools.errors import RunDirError
-from exptools.launching import main_module, transport
-from exptools.launching.job import GRACE_S, Job, Outcome, Spec
+from exptools.launching import transport
+from exptools.launching.job import GRACE_S, Job, Outcome, Program, Spec, Within
 from exptools.launching.slots import Slot
 from exptools.lifecycle import Ending
 from exptools.provenance.files import settle
@@ -39,16 +39,24 @@ class Exit:
 class Engine(abc.ABC):
     """Runs jobs on slots, each in a process that leads a group: signals reach all that a job started."""
 
-    def __init__(self, shared: bytes, scratch: Path, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        shared: bytes,
+        scratch: Path,
+        timeout_s: float | None = None,
+        within: Within | None = None,
+    ) -> None:
         """shared: what all jobs get, pickled. scratch: a private directory for what passes to and fro.
 
         timeout_s: a job that takes longer is stopped: SIGTERM, and where that does not help SIGKILL.
+        within: the allocation of a scheduler that this process runs in.
         """
         self._timeout_s = timeout_s
         self._scratch = scratch
+        self._within = within
         self._shared = scratch / "shared.pkl"
         self._shared.write_bytes(shared)
-        self._main = main_module.describe()
+        self._program = Program.of_this_process() if within is None else within.program
         self._lock = threading.Lock()
         self._running: dict[int, int] = {}  # the groups of the jobs that run, by the jobs' numbers
         self._interrupted = False
@@ -72,7 +80,8 @@ class Engine(abc.ABC):
         if late.is_set() and how.state is not State.COMPLETED:
             how = Ending(State.TIMEOUT, how.exit_code, f"stopped after timeout_s={self._timeout_s:g}")
             end_without(job.run_dir, how, _status(job.run_dir))
-        returned = _take(job, Path(spec.payload), Path(spec.result))
+        Path(spec.payload).unlink(missing_ok=True)
+        returned = take(job.num, Path(spec.result)) if self._within is None else None
         return Outcome(how, returned, time.monotonic() - begun)
 
     def interrupt(self) -> None:
@@ -88,6 +97,13 @@ class Engine(abc.ABC):
         """End all that runs at once."""
         self._interrupted = True
         self._signal_all(signal.SIGKILL)
+
+    def pass_on(self, number: int) -> None:
+        """Send a signal to the jobs themselves, not to what they have started."""
+        with self._lock:
+            for leader in self._running.values():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(leader, number)
 
     def _signal_all(self, number: int) -> None:
         with self._lock:
@@ -123,6 +139,7 @@ class Engine(abc.ABC):
                 timer.cancel()
 
     def _spec(self, job: Job, slot: Slot) -> Spec:
+        within = self._within
         return Spec(
             num=job.num,
             run_dir=str(job.run_dir),
@@ -130,22 +147,26 @@ class Engine(abc.ABC):
             affinity_code=slot.affinity_code,
             cpus=list(slot.cpus) if slot.pin else None,
             gpus=None if slot.gpus is None else list(slot.gpus),
-            main=dataclasses.asdict(self._main),
-            sys_path=texts(sys.path),
-            argv=sys.argv,
-            original_argv=main_module.original_argv(self._main),
+            **dataclasses.asdict(self._program),
             shared=str(self._shared),
             payload=str(self._scratch / f"{job.num}.job"),
-            result=str(self._scratch / f"{job.num}.result"),
+            result=str(result_of(self._scratch if within is None else within.results, job.num)),
             attempt=job.attempt,
-            provenance=str(self._scratch / rundir.PROVENANCE),
-            script=[job.script[0], slot.affinity_code, *job.script[1:]] if job.script else [],
+            provenance=str((self._scratch if within is None else within.results) / rundir.PROVENANCE),
+            script=words_of(job, slot),
+            job_id=None if within is None else within.job_id,
+            early=None if within is None else within.early,
         )
 
 
-def texts(path: list[str]) -> list[str]:
-    """sys.path as far as Python's own import reads it: people put Paths in as well."""
-    return [entry for entry in path if isinstance(entry, str)]
+def words_of(job: Job, slot: Slot) -> list[str]:
+    """A plain script and its words; nothing for a job of Hydra."""
+    return [job.script[0], slot.affinity_code, *job.script[1:]] if job.script else []
+
+
+def result_of(directory: Path, num: int) -> Path:
+    """Where a job leaves what it returns."""
+    return directory / f"{num}.result"
 
 
 def signal_group(group: int, number: int) -> None:
@@ -166,15 +187,14 @@ def begin_log(job: Job) -> None:
             log.write(f"exptools: attempt {job.attempt}\n".encode())
 
 
-def _take(job: Job, payload: Path, result: Path) -> Any:
-    """What the job sent, or None; both files are removed."""
-    payload.unlink(missing_ok=True)
+def take(num: int, result: Path) -> Any:
+    """What a job sent, or None; the file is removed."""
     try:
         return transport.loads(result.read_bytes())
     except FileNotFoundError:
         return None
     except Exception as error:  # an exception class that pickles but does not unpickle, say
-        say(f"the return value of job #{job.num} could not be read back ({error!r})")
+        say(f"the return value of job #{num} could not be read back ({error!r})")
         return None
     finally:
         result.unlink(missing_ok=True)

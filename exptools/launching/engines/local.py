@@ -10,16 +10,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.util import _args_from_interpreter_flags  # type: ignore[attr-defined]
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from exptools import rundir
 from exptools.errors import LaunchError
-from exptools.launching.engines.base import Engine, Exit, begin_log, peak_bytes, signal_group, texts
+from exptools.launching.engines.base import Engine, Exit, begin_log, peak_bytes, signal_group
 from exptools.launching.engines.forking import Forked, ForkServer, is_possible, kept_server
-from exptools.launching.job import Job, Spec
+from exptools.launching.job import Job, Spec, Within, texts
 from exptools.launching.slots import Slot
 from exptools.say import say_once
 
@@ -35,11 +35,12 @@ class LocalEngine(Engine):
         scratch: Path,
         timeout_s: float | None = None,
         preload: Sequence[str] | None = None,
+        within: Within | None = None,
     ) -> None:
         """preload: modules that a fork server imports, from which jobs are forked then; None: each is started
         anew. The rest is as for every engine.
         """
-        super().__init__(shared, scratch, timeout_s)
+        super().__init__(shared, scratch, timeout_s, within)
         self._server: ForkServer | None = None
         if preload is not None and is_possible():
             self._server = kept_server(_python("forkserver"), texts(sys.path), preload)
@@ -116,6 +117,12 @@ class LocalEngine(Engine):
             pass_fds=(control,),
             start_new_session=True,
         )
+
+
+def exec_python(module: str, words: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Become a process that calls `main` of a module of launching."""
+    command = [*_python(module), *words]
+    os.execve(command[0], command, environ)
 
 
 def _python(module: str) -> list[str]:

@@ -1,0 +1,306 @@
+"""What runs inside an allocation of a scheduler: its jobs, over the slots of what was given.
+
+It is the launcher's arm on another machine: it starts the jobs as the engine `local` does, and writes down
+what happens to them (see submission). It passes signals on, and lets the allocation be queued again where
+that helps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from exptools import rundir
+from exptools.errors import AffinityError, LaunchError, RunDirError
+from exptools.launching import engines, machine, report
+from exptools.launching.attempts import Attempts
+from exptools.launching.engines.base import end_without, result_of, words_of
+from exptools.launching.engines.local import LocalEngine, exec_python
+from exptools.launching.engines.queue import Given, Queue, Stop
+from exptools.launching.job import Job, Outcome, Spec, Within
+from exptools.launching.slots import Event, Slot, SlotPool, make_slots
+from exptools.launching.submission import Begun, Submission
+from exptools.lifecycle import Ending
+from exptools.provenance.files import settle
+from exptools.rundir import State, Status
+from exptools.say import say
+
+log = logging.getLogger(__name__)
+_EARLY = signal.SIGUSR2  # what schedulers send some time before they end a job
+
+
+def run(directory: str, index: int) -> NoReturn:
+    """Run the jobs of an allocation, and leave by an exit code that tells whether all have completed."""
+    submission = Submission.read(Path(directory))
+    queue = engines.find_queue(submission.engine)(submission.executor)
+    given = queue.given()
+    if given.rank:
+        _become_rank(submission, index, given)
+    _log_to_stderr()
+    sys.exit(_Allocation(submission, index, queue, given).run())
+
+
+class _Allocation:
+    """The task that is in charge."""
+
+    def __init__(self, submission: Submission, index: int, queue: Queue, given: Given) -> None:
+        self._submission = submission
+        self._index = index
+        self._queue = queue
+        self._given = given
+        self._stop: Stop | None = None
+        self._outcomes: dict[int, Outcome] = {}
+
+    def run(self) -> int:
+        """Run all that is left; the exit code."""
+        every = self._submission.allocations[self._index]
+        jobs = [again for job in every if (again := self._as_left(job)) is not None]
+        if jobs:
+            try:
+                self._run(jobs, slots_of(self._given, self._submission, len(jobs)))
+            except (AffinityError, OSError) as error:
+                self._end_all(jobs, Ending(State.FAILED, None, f"could not be started: {error}"))
+        ended = [self._submission.ended(job.num, with_result=False) for job in every]
+        return 0 if all(how is not None and how.ending.state is State.COMPLETED for how in ended) else 1
+
+    def _as_left(self, job: Job) -> Job | None:
+        """The job as the next attempt, if this is not its first; None if it has ended."""
+        if self._submission.ended(job.num, with_result=False) is not None:
+            return None
+        status = _status(job.run_dir)
+        if status is None or status.start is None or status.attempt < job.attempt:
+            return job  # it has not begun
+        if status.state is State.COMPLETED:  # what was in charge of it ended before it could say so
+            how = Ending(status.state, status.exit_code, status.error, status.note, status.returned)
+            self._submission.say_ended(job.num, Outcome(how, None, status.duration_s(0.0) or 0.0))
+            return None
+        again = dataclasses.replace(job, attempt=rundir.attempt_after(status))
+        with contextlib.suppress(OSError):
+            settle(job.run_dir)  # the status is written over
+            rundir.write_status(job.run_dir, Status(State.QUEUED, again.attempt, job_id=self._given.id))
+        return again
+
+    def _run(self, jobs: Sequence[Job], slots: Sequence[Slot]) -> None:
+        policy = self._submission.policy
+        with tempfile.TemporaryDirectory(prefix="exptools-") as scratch:
+            engine = LocalEngine(
+                self._submission.shared(),
+                Path(scratch),
+                policy.timeout_s,
+                policy.preload() if len(jobs) > 1 else None,
+                Within(self._submission.program, self._submission.directory, self._given.id, _EARLY),
+            )
+            attempts = Attempts(engine, policy.retries, log)
+            pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s)
+            with _signals_to(pool):
+                pool.start(jobs)
+                for event in pool.events():
+                    self._hear(event, jobs, pool, engine)
+                self._end(jobs)
+
+    def _hear(
+        self, event: Event, jobs: Sequence[Job], pool: SlotPool[Job, Outcome], engine: LocalEngine
+    ) -> None:
+        if event.kind == "signal":
+            number = signal.Signals(event.index)
+            pool.stop()
+            engine.pass_on(number)
+            if self._stop is None or number != _EARLY:  # the last word counts: a cancellation at the limit
+                self._stop = self._queue.why_stopped()
+            log.warning(f"{number.name} came: {self._stop.value}")
+        elif event.kind == "start" and event.slot is not None:
+            job, slot = jobs[event.index], event.slot
+            place = f"{self._given.id} on {self._given.node}" if self._given.node else self._given.id
+            self._submission.say_begun(Begun(job.num, place, slot.number, slot.gpus))
+        elif event.kind == "end":
+            job = jobs[event.index]
+            result = event.result
+            if not isinstance(result, Outcome):
+                told = f"could not be started: {type(result).__name__}: {result}"
+                result = Outcome(Ending(State.FAILED, None, told))
+                end_without(job.run_dir, result.ending, Status(State.QUEUED, job.attempt))
+            self._outcomes[job.num] = result
+            if not self._is_unfinished(job):
+                self._submission.say_ended(job.num, result)
+            log.info(report.ended(job, result, len(self._outcomes), len(jobs)))
+
+    def _end(self, jobs: Sequence[Job]) -> None:
+        """What becomes of jobs that were stopped, and of those that never began."""
+        left = [job for job in jobs if job.num not in self._outcomes or self._is_unfinished(job)]
+        if not left:
+            return
+        stop = self._stop or Stop.CANCELLED
+        why = self._requeue(left, stop)
+        if why is None:
+            return
+        for job in left:
+            self._end_one(job, stop, why)
+
+    def _requeue(self, left: Sequence[Job], stop: Stop) -> str | None:
+        """Let the allocation be queued again; why not, or None if it is."""
+        if stop is Stop.CANCELLED:
+            return "it was cancelled"
+        most = self._submission.max_requeues
+        if stop is Stop.LIMIT:
+            may_go_on = [job for job in left if job.num not in self._outcomes or self._is_in_order(job)]
+            if not may_go_on:
+                return "the time limit was reached, and it had not asked logger.should_stop"
+            if self._submission.n_requeues(self._index) >= most:
+                return f"the time limit was reached, and max_requeues={most} allows no further attempt"
+            for job in left:
+                if job not in may_go_on:
+                    self._end_one(job, stop, "the time limit was reached")
+            self._submission.count_requeue(self._index)
+        try:
+            log.warning(f"queueing {self._given.id} again, for {len(left)} of its jobs")
+            self._queue.requeue()
+        except LaunchError as error:
+            return str(error)
+        return None
+
+    def _is_unfinished(self, job: Job) -> bool:
+        """Whether a job ended because the allocation is to end.
+
+        One that was preempted may have failed by it: its workers got the signal, too.
+        """
+        state = self._outcomes[job.num].ending.state
+        by_it = (
+            State.PREEMPTED,
+            State.INTERRUPTED,
+            *([State.FAILED] if self._stop is Stop.PREEMPTED else []),
+        )
+        return self._stop is not None and state in by_it
+
+    def _is_in_order(self, job: Job) -> bool:
+        """Whether a job has stopped because it was asked to, with all that it wanted to save."""
+        outcome = self._outcomes.get(job.num)
+        return outcome is not None and outcome.ending.state is State.PREEMPTED
+
+    def _end_one(self, job: Job, stop: Stop, why: str) -> None:
+        """Write down the end of a job that was stopped for good."""
+        ended = self._outcomes.get(job.num)
+        if ended is None:
+            how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{why}")
+            end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
+            self._submission.say_ended(job.num, Outcome(how))
+            return
+        state = State.TIMEOUT if stop is Stop.LIMIT else ended.ending.state
+        how = dataclasses.replace(ended.ending, state=state, error=why)
+        end_without(job.run_dir, how, _status(job.run_dir))
+        self._submission.say_ended(job.num, Outcome(how, None, ended.duration_s))
+
+    def _end_all(self, jobs: Sequence[Job], how: Ending) -> None:
+        for job in jobs:
+            end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
+            self._submission.say_ended(job.num, Outcome(how))
+
+
+def slots_of(given: Given, submission: Submission, n_jobs: int) -> Sequence[Slot]:
+    """The slots of an allocation: as the user has said, or one of all that was given, or an even division.
+
+    Raises:
+        AffinityError: the division is impossible here.
+    """
+    wanted = dict(submission.slots)
+    n_cores = len(machine.usable_cores())
+    n_threads = len(machine.mask() or ())
+    division = dict(wanted["division"])
+    use_gpu = bool(wanted["use_gpu"]) and given.has_gpus
+    is_bound = given.n_cpus is None or n_threads <= given.n_cpus
+    if wanted["affinity_code"] is None:
+        if not is_bound:  # no cores of its own, only so many: other jobs run on them, too
+            division = {"n_cpu_core": given.n_cpus, "set_affinity": False, **division}
+        n_gpu = len(machine.gpus()) if use_gpu else 0
+        is_whole = n_jobs == 1 and not division and wanted["n_parallel"] is None
+        if is_whole and n_gpu > 1:
+            division = {"n_cpu_core": n_cores, "n_gpu": n_gpu, "gpu_per_run": n_gpu}
+        elif not is_bound and "n_gpu" not in division:
+            division["n_gpu"] = n_gpu
+    return make_slots(**{**wanted, "division": division, "use_gpu": use_gpu}, n_jobs=n_jobs)
+
+
+def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
+    """Run the job of this allocation as another task than the first: its status is not ours to write."""
+    jobs = submission.allocations[index]
+    slot = slots_of(given, submission, 1)[0]
+    job = jobs[0]
+    spec = Spec(
+        num=job.num,
+        run_dir=str(job.run_dir),
+        slot=slot.number,
+        affinity_code=slot.affinity_code,
+        cpus=list(slot.cpus) if slot.pin else None,
+        gpus=None if slot.gpus is None else list(slot.gpus),
+        **dataclasses.asdict(submission.program),
+        shared=str(submission.directory / "shared.pkl"),
+        payload=str(submission.directory / f"{job.num}.job"),
+        result=str(result_of(submission.directory, job.num)),
+        attempt=job.attempt,
+        provenance="",
+        script=words_of(job, slot),
+        rank=given.rank,
+        early=_EARLY,
+    )
+    with open(job.run_dir / f"stdout.rank{given.rank}.log", "ab") as file:
+        for fd in (1, 2):
+            os.dup2(file.fileno(), fd)
+    read_end, write_end = os.pipe()
+    os.set_inheritable(read_end, True)
+    os.set_inheritable(write_end, True)  # its end would be the launcher's
+    os.write(write_end, json.dumps(dataclasses.asdict(spec)).encode() + b"\n")
+    environ = {**os.environ, **slot.environment(mask_gpus=job.mask_gpus), **job.environment}
+    exec_python("worker", [str(read_end)], environ)
+
+
+@contextlib.contextmanager
+def _signals_to(pool: SlotPool[Job, Outcome]) -> Iterator[None]:
+    """Let what a scheduler sends be events; submitit's own handlers would swallow it."""
+
+    def post(number: int, frame: FrameType | None) -> None:
+        pool.post(Event("signal", number))
+
+    before: dict[int, Any] = {number: signal.signal(number, post) for number in (_EARLY, signal.SIGTERM)}
+    before[signal.SIGCONT] = signal.signal(signal.SIGCONT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _status(run_dir: Path) -> Status | None:
+    try:
+        return rundir.read_status(run_dir)
+    except RunDirError:
+        return Status(State.INTERRUPTED, start=0.0)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m exptools.launching.allocation DIRECTORY INDEX`, for engines that submit a command."""
+    words = sys.argv[1:] if argv is None else argv
+    if len(words) != 2 or not words[1].isdigit():
+        say("usage: python -m exptools.launching.allocation DIRECTORY INDEX")
+        sys.exit(2)
+    run(words[0], int(words[1]))
+
+
+if __name__ == "__main__":
+    main()

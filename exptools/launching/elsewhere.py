@@ -1,0 +1,377 @@
+"""A batch of jobs on a scheduler: submitted, written down, watched; left running, and found again."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue as queues
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from exptools import rundir, words
+from exptools.errors import LaunchError
+from exptools.launching import engines, lines, progress, report, submission
+from exptools.launching.engines.base import end_without
+from exptools.launching.engines.queue import Queue
+from exptools.launching.following import Away, Submitted, Watch
+from exptools.launching.job import Job, Outcome, Program
+from exptools.launching.limit import FailureLimit
+from exptools.launching.lines import SEEN_LIVE
+from exptools.launching.settings import OnCluster, Policy
+from exptools.launching.slots import Slot
+from exptools.launching.submission import Begun, Submission
+from exptools.lifecycle import Ending
+from exptools.provenance import facts
+from exptools.rundir import State
+from exptools.slurm import SchedulerAway
+
+_TICK_S = (0.05, 1.0)  # between two looks at the files: at first, and at most
+_CANCELLING_S = 60.0  # so long jobs that were cancelled may take to end
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sweep is, and how its jobs run. slots: as in Settings. again: how people come back to it."""
+
+    sweep_dir: Path
+    slots: Mapping[str, Any]
+    policy: Policy
+    cluster: OnCluster
+    log: logging.Logger
+    again: str = ""
+
+    def queue(self) -> Queue:
+        """The scheduler.
+
+        Raises:
+            LaunchError: it is not there, or a setting of it is wrong.
+        """
+        queue = engines.find_queue(self.policy.engine)(self.cluster.executor)
+        if queue.n_tasks > 1 and self.cluster.pack > 1:
+            raise LaunchError(
+                f"pack={self.cluster.pack} puts several jobs into an allocation, and executor makes "
+                f"{queue.n_tasks} tasks of one job; give one of them"
+            )
+        return queue
+
+    def watch(self, queue: Queue) -> Watch:
+        """One that knows of nothing yet."""
+        return Watch(queue, self.cluster.patience_s, self.log)
+
+
+# --- submitting -------------------------------------------------------------------------------------------
+
+
+def submit(
+    place: Place, queue: Queue, jobs: Sequence[Job], shared: bytes, title: str, code: Path
+) -> Submitted:
+    """Submit jobs, and write into sweep.json what the scheduler calls them.
+
+    Raises:
+        LaunchError: the scheduler does not take them; nothing was submitted.
+    """
+    policy, cluster = place.policy, place.cluster
+    packed = submission.divided(jobs, cluster.pack)
+    modules = policy.preload() if cluster.pack > 1 else None  # here, where the application is imported
+    made = Submission(
+        submission.next_directory(place.sweep_dir),
+        policy.engine,
+        cluster.executor,
+        place.slots,
+        policy.with_modules(modules),
+        cluster.max_requeues,
+        Program.of_this_process(),
+        packed,
+    )
+    try:
+        made.write(shared)
+        facts.write(made.provenance(), code, place.sweep_dir)
+        ids = _submit(place, queue, made, title)
+    except BaseException:
+        made.remove()
+        raise
+    report.write_submission(place.sweep_dir, made, ids)
+    return Submitted(made, tuple(ids))
+
+
+def _submit(place: Place, queue: Queue, made: Submission, title: str) -> list[str]:
+    """The ids; a scheduler that does not answer is waited for, and nothing is submitted twice."""
+    n, pause = len(made.allocations), 2.0
+    deadline = time.monotonic() + place.cluster.patience_s
+    ids: list[str] = []
+    while len(ids) < n:
+        try:
+            ids += queue.submit(made.directory, range(len(ids), n), title)
+        except SchedulerAway as error:  # noqa: PERF203 - it is asked once, usually
+            if time.monotonic() > deadline:
+                raise LaunchError(_never(place, str(error))) from error
+            limit = words.duration(place.cluster.patience_s)
+            place.log.warning(f"the scheduler does not answer ({error}); trying again, for up to {limit}")
+            time.sleep(pause)
+            pause = min(60.0, pause * 2)
+            with contextlib.suppress(SchedulerAway):
+                ids = queue.submitted(made.directory)
+    return ids
+
+
+def _never(place: Place, said: str) -> str:
+    limit = words.duration(place.cluster.patience_s)
+    return f"the scheduler has not answered for {limit} ({said}); nothing was submitted"
+
+
+def how_to_come_back(sweep_dir: Path) -> str:
+    """What a launcher says that goes away."""
+    where = shlex.quote(str(sweep_dir))
+    return (
+        f"The jobs go on without this command.\n  exptools-view {where} --watch   shows how far they are\n"
+        f"  exptools-resume {where}         waits for them, and runs again what did not complete\n"
+        f"  exptools-cancel {where}         cancels them"
+    )
+
+
+# --- coming back ------------------------------------------------------------------------------------------
+
+
+def find(place: Place, watch: Watch) -> dict[int, Outcome]:
+    """Let `watch` know of what earlier launches have submitted and still runs or waits.
+
+    Returns:
+        How those ended that have ended since, by the numbers of the jobs.
+
+    Raises:
+        LaunchError: another scheduler has them, or this one does not answer.
+    """
+    found: dict[int, Outcome] = {}
+    for directory in submission.directories(place.sweep_dir):
+        made = Submission.read(directory)
+        if made.engine != place.policy.engine:
+            raise LaunchError(
+                f"jobs of this sweep were submitted with engine={made.engine}; go on with that, or cancel "
+                "them: exptools-cancel"
+            )
+        ids = report.submitted(place.sweep_dir, directory)
+        if ids is None:  # the launcher died between submitting and writing that down
+            ids = _adopted(watch.queue, made)
+            if ids:
+                report.write_submission(place.sweep_dir, made, ids)
+        for jobs in made.allocations[len(ids) :]:
+            _never_submitted(jobs)
+        watch.add(Submitted(made, tuple(ids)))
+    for change in watch.settle():
+        if change.outcome is not None:
+            found[change.num] = change.outcome
+    return found
+
+
+def _adopted(queue: Queue, made: Submission) -> list[str]:
+    try:
+        return queue.submitted(made.directory)
+    except SchedulerAway as error:
+        raise LaunchError(f"the scheduler does not answer ({error}); try again later") from error
+
+
+def _never_submitted(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        how = Ending(
+            State.INTERRUPTED, None, f"{report.NEVER_BEGAN}the launcher ended before it submitted it"
+        )
+        end_without(job.run_dir, how, rundir.Status(State.QUEUED, job.attempt))
+
+
+# --- following --------------------------------------------------------------------------------------------
+
+
+class Left(Exception):
+    """The jobs go on without the launcher. number: the signal by which it was ended, 0 if by none."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def follow(place: Place, watch: Watch, jobs: Sequence[Job], n_failed: int = 0) -> dict[int, Outcome]:
+    """Tell what happens to jobs until all have ended; their outcomes, by number.
+
+    n_failed: of earlier batches.
+
+    Raises:
+        SystemExit: a signal came; as was asked for, the jobs go on or are cancelled.
+        Away: the scheduler has not answered for too long; the jobs go on.
+    """
+    following = _Following(place, watch, jobs, FailureLimit(place.policy.max_failures, n_failed))
+    try:
+        return following.run()
+    except Left as left:
+        place.log.warning(f"{_left_running(watch, following.n_left())}\n{place.again}".rstrip())
+        raise SystemExit(128 + left.number) from None
+    except Away as error:
+        raise Away(f"{error}; its jobs may go on; {place.again}") from error
+
+
+def _left_running(watch: Watch, n_left: int) -> str:
+    return f"left running: {words.count(n_left, 'job')} in {words.count(len(watch.ids()), 'allocation')}"
+
+
+class _Following:
+    """The jobs that are watched, and what has become of them."""
+
+    def __init__(self, place: Place, watch: Watch, jobs: Sequence[Job], limit: FailureLimit) -> None:
+        self._place, self._watch, self._limit = place, watch, limit
+        self._jobs = {job.num: (index, job) for index, job in enumerate(jobs)}
+        self._outcomes: dict[int, Outcome] = {}
+        self._signals: queues.SimpleQueue[int] = queues.SimpleQueue()
+        self._tally = progress.Tally([report.title(job) for job in jobs], None, time.monotonic())
+
+    def n_left(self) -> int:
+        """How many jobs have not ended."""
+        return len(self._jobs) - len(self._outcomes)
+
+    def run(self) -> dict[int, Outcome]:
+        """Watch to the end, or until people want something else."""
+        with _signals_into(self._signals) as restore:
+            if self._limit.is_news():
+                self._stop_waiting()
+            while True:
+                with progress.shown(self._tally, self._place.log):
+                    number = self._until_a_signal()
+                if number is None:
+                    return self._outcomes
+                self._obey(number, restore)
+
+    def _until_a_signal(self) -> int | None:
+        """Watch; the number of a signal, or None when all jobs have ended."""
+        tick = _TICK_S[0]
+        while True:
+            n_known = len(self._outcomes)
+            for change in self._watch.news():
+                self._hear(change.num, change.begun, change.outcome)
+            if self._watch.is_over:
+                return None
+            tick = _TICK_S[0] if len(self._outcomes) > n_known else min(_TICK_S[1], tick * 1.2)
+            with contextlib.suppress(queues.Empty):
+                return self._signals.get(timeout=tick)
+
+    def _hear(self, num: int, begun: Begun | None, outcome: Outcome | None) -> None:
+        if num not in self._jobs:
+            return  # of an earlier launch, with other overrides
+        index, job = self._jobs[num]
+        log = self._place.log
+        if begun is not None and num not in self._outcomes:
+            slot = Slot(begun.slot, "", (), False, begun.gpus, 1, where=begun.place)
+            self._tally.start(index, slot, time.monotonic())
+            log.info(f"started in {begun.place}: {report.title(job)}", extra=SEEN_LIVE)
+        if outcome is None:
+            return
+        self._outcomes[num] = outcome
+        self._limit(outcome)
+        self._tally.end(index, outcome.ending.state, time.monotonic())
+        told = report.ended(job, outcome, len(self._outcomes), len(self._jobs))
+        log.info(told, extra=None if progress.is_news(outcome) else SEEN_LIVE)
+        if self._limit.is_news() and self.n_left():
+            self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        """Let no further job begin; what runs goes on."""
+        self._tally.stop()
+        self._place.log.warning(f"max_failures={self._limit.most} is reached: no further job is begun")
+        self._cancel(self._limit.told, only_waiting=True)
+
+    def _cancel(self, why: str, *, only_waiting: bool = False) -> None:
+        self._watch.why_cancelled = why
+        try:
+            self._watch.queue.cancel(self._watch.ids(), only_waiting=only_waiting)
+        except SchedulerAway as error:
+            self._place.log.error(f"not cancelled, for the scheduler does not answer ({error})")
+
+    def _obey(self, number: int, restore: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        """What people want who have sent a signal.
+
+        Raises:
+            Left: the jobs shall go on without this process.
+            SystemExit: they are cancelled.
+        """
+        answer = "l"
+        if number == signal.SIGINT and lines.is_terminal(sys.stdin) and lines.is_terminal(sys.stdout):
+            with restore():
+                answer = _asked(self.n_left())
+        if answer == "w":
+            return
+        if answer == "l":
+            raise Left(number)
+        self._tally.stop()
+        self._place.log.warning("cancelling")
+        self._cancel("cancelled by Ctrl-C")
+        deadline = time.monotonic() + _CANCELLING_S
+        while not self._watch.is_over and time.monotonic() < deadline and self._signals.empty():
+            for change in self._watch.news(at_once=True):
+                self._hear(change.num, change.begun, change.outcome)
+            time.sleep(_TICK_S[1] / 2)
+        completed = sum(o.ending.state is State.COMPLETED for o in self._outcomes.values())
+        told = f"cancelled: {completed} of {len(self._jobs)} jobs had completed"
+        self._place.log.error(f"{told}\n{self._place.again}".rstrip())
+        raise SystemExit(128 + number)
+
+
+def _asked(n_left: int) -> str:
+    """What shall become of the jobs: l, c or w. Whoever presses Ctrl-C again, or is gone, leaves them."""
+    left = words.count(n_left, "job")
+    question = f"\n{left} left: leave them running (l), cancel them (c), or go on watching (w)? [l] "
+    while True:
+        try:
+            answer = input(question).strip().lower()[:1] or "l"
+        except (KeyboardInterrupt, EOFError, OSError):
+            return "l"
+        if answer in ("l", "c", "w"):
+            return answer
+
+
+@contextlib.contextmanager
+def _signals_into(
+    signals: queues.SimpleQueue[int],
+) -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
+    """Let the signals that end a program be put into a queue; the context inside which they end it again."""
+    before: dict[int, Any] = {}
+
+    def post(number: int, frame: FrameType | None) -> None:
+        signals.put(number)
+
+    def handle() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, post)
+
+    def give_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        before.clear()
+
+    @contextlib.contextmanager
+    def restored() -> Iterator[None]:
+        give_back()
+        try:
+            yield
+        finally:
+            handle()
+
+    with contextlib.suppress(ValueError):  # not the main thread: its owner handles signals
+        handle()
+    try:
+        yield restored
+    finally:
+        give_back()
+
+
+# --- afterwards -------------------------------------------------------------------------------------------
+
+
+def tidy(watch: Watch) -> None:
+    """Remove what nobody needs any more of submissions all of whose jobs have ended."""
+    for one in watch.finished():
+        one.submission.finish()

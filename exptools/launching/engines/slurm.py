@@ -1,0 +1,261 @@
+"""The engine `slurm`: a sweep is one job array, submitted by submitit, watched by squeue."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from exptools import slurm
+from exptools.errors import LaunchError
+from exptools.launching.engines.queue import Given, Queue, Stop
+from exptools.slurm import Refused, SchedulerAway, Seen
+
+if TYPE_CHECKING:
+    from submitit import SlurmExecutor
+
+LOGS = "slurm"  # in the directory of a submission: what submitit writes, and what Slurm says
+_UNSEEN = 66  # the exit code of a job on a node that does not see the directory; EX_NOINPUT of sysexits.h
+_NEAR_S = 60.0  # a signal that comes so long before the early one is due is that of the time limit
+_EARLY_S = 90.0  # submitit's signal_delay_s
+
+
+class SlurmQueue(Queue):
+    """Slurm, through submitit."""
+
+    name: ClassVar[str] = "slurm"
+
+    def __init__(self, executor: Mapping[str, Any]) -> None:
+        if importlib.util.find_spec("submitit") is None:
+            raise LaunchError("engine=slurm needs submitit: pip install 'exptools[slurm]'")
+        for command in ("sbatch", "srun", "squeue", "scancel", "scontrol"):
+            if shutil.which(command) is None:
+                raise LaunchError(
+                    f"engine=slurm needs Slurm's commands, but there is no {command} on the PATH; "
+                    "run this on a login node of the cluster, or use engine=local"
+                )
+        self._given = dict(executor)
+        self._executor(Path(), "")  # complains of what it does not know
+
+    @property
+    def n_tasks(self) -> int:
+        """How many processes srun starts in one allocation."""
+        per_node = self._given.get("tasks_per_node", self._given.get("ntasks_per_node")) or 1
+        return int(self._given.get("nodes") or 1) * int(per_node)
+
+    # --- from outside -------------------------------------------------------------------------------------
+
+    def submit(self, directory: Path, indices: Sequence[int], title: str) -> list[str]:
+        """Submit them as one job array, or as several where Slurm allows no array as long as that."""
+        from exptools.launching import allocation
+
+        executor = self._executor(directory / LOGS, title, seen=directory)
+        longest = self._longest_array() if len(indices) > 1 else 1
+        ids: list[str] = []
+        for first in range(0, len(indices), longest):
+            with _outside_of_jobs(), _said_on_one_line(), executor.batch():
+                some = indices[first : first + longest]
+                jobs = [executor.submit(allocation.run, str(directory), index) for index in some]
+            ids += [str(job.job_id) for job in jobs]
+        return ids
+
+    def submitted(self, directory: Path) -> list[str]:
+        """Those whose script lies in the directory, in the order of their indices."""
+        rows = _ask_squeue(["-t", "all", "-r", "-o", "%i|%o", "--me"])
+        logs = str(directory / LOGS) + os.sep
+        found = [row[0] for row in rows if len(row) == 2 and row[1].startswith(logs)]
+        return sorted(found, key=lambda id_: [int(part) for part in id_.split("_")])
+
+    def look(self, ids: Iterable[str]) -> dict[str, Seen]:
+        """By squeue, which needs no accounting."""
+        return slurm.look(ids)
+
+    def cancel(self, ids: Sequence[str], *, only_waiting: bool = False) -> None:
+        """By scancel, some hundred at a time."""
+        for first in range(0, len(ids), 200):
+            words = ["--state=PENDING"] if only_waiting else []
+            with contextlib.suppress(Refused):  # they have ended
+                slurm.ask(["scancel", "--quiet", *words, *ids[first : first + 200]])
+
+    def last_words(self, directory: Path, index: int, id_: str) -> str:
+        """The last line of its log; if it has none, that the node does not see the directory."""
+        if _exit_code(id_) == _UNSEEN:
+            choose = "choose a directory that all nodes share (hydra.sweep.dir=)"
+            return f"{_node(id_)} does not see {directory}: {choose}"
+        for log in (f"{id_}_0_log.err", f"{id_}_0_log.out"):
+            with contextlib.suppress(OSError):
+                lines = (directory / LOGS / log).read_text(errors="replace").splitlines()
+                telling = [line for line in lines if line.strip() and not line.startswith("submitit ")]
+                if telling:
+                    return telling[-1].strip()
+        return f"it wrote nothing to {directory / LOGS}; do the nodes see that directory?"
+
+    def _executor(self, folder: Path, title: str, seen: Path | None = None) -> SlurmExecutor:
+        """submitit's, with what the user has given as it was given. seen: what the nodes must see."""
+        import submitit
+
+        words = dict(self._given)
+        if not {"name", "job_name"} & set(words):
+            words["job_name"] = re.sub(r"[^\w.-]+", "_", title) or "exptools"
+        if not {"timeout_min", "time"} & set(words):
+            words["time"] = None  # the partition's own limit; submitit's would be 5 minutes
+        words["setup"] = [*_setup(seen), *(words.get("setup") or [])]
+        if self.n_tasks > 1:
+            words["srun_args"] = ["--kill-on-bad-exit=1", *(words.get("srun_args") or [])]
+        with _outside_of_jobs():
+            executor = submitit.SlurmExecutor(folder=folder)
+        try:
+            executor.update_parameters(**words)
+        except ValueError as error:
+            raise LaunchError(_unknown(self._given, str(error))) from error
+        except TypeError as error:
+            raise LaunchError(f"executor: {' '.join(str(error).split())}") from error
+        return executor
+
+    @staticmethod
+    def _longest_array() -> int:
+        with contextlib.suppress(Refused):
+            said = slurm.ask(["scontrol", "show", "config"])
+            match = re.search(r"^MaxArraySize\s*=\s*(\d+)", said, re.MULTILINE)
+            if match:
+                return max(1, int(match[1]) - 1)
+        return 1000
+
+    # --- inside an allocation -----------------------------------------------------------------------------
+
+    def given(self) -> Given:
+        """What Slurm's variables say."""
+        n_cpus = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE")
+        return Given(
+            id=slurm.id_of_this_job() or "?",
+            node=os.environ.get("SLURMD_NODENAME", ""),
+            rank=int(os.environ.get("SLURM_PROCID", "0")),
+            n_ranks=int(os.environ.get("SLURM_STEP_NUM_TASKS") or os.environ.get("SLURM_NTASKS") or 1),
+            n_cpus=int(n_cpus) if n_cpus else None,
+            has_gpus=Given.has_gpus_in(),
+        )
+
+    def why_stopped(self) -> Stop:
+        """By the state of the job: it still runs when it is preempted, and its time is short at the limit."""
+        try:
+            rows = _ask_squeue(["-t", "all", "-o", "%T|%L", "-j", os.environ["SLURM_JOB_ID"]])
+        except SchedulerAway:
+            rows = []
+        word, left = rows[0] if rows and len(rows[0]) == 2 else ("RUNNING", "")
+        seconds = slurm.seconds(left)
+        early = float(self._given.get("signal_delay_s", _EARLY_S))
+        if word == "TIMEOUT" or (
+            seconds is not None and seconds <= (early + _NEAR_S if word == "RUNNING" else 1)
+        ):
+            return Stop.LIMIT
+        return Stop.PREEMPTED if word in ("RUNNING", "PREEMPTED") else Stop.CANCELLED
+
+    def requeue(self) -> None:
+        """By scontrol."""
+        try:
+            slurm.ask(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
+        except (Refused, SchedulerAway) as error:
+            raise LaunchError(f"Slurm does not requeue the job: {error}") from error
+
+
+def _setup(directory: Path | None) -> list[str]:
+    """Lines of bash in front of the user's.
+
+    Since Slurm 22.05 srun gives a task one core, however many the job asked for, unless it is told.
+    """
+    cores = 'if [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK; fi'
+    if directory is None:
+        return [cores]
+    return [f"[ -e {shlex.quote(str(directory))} ] || exit {_UNSEEN}", cores]
+
+
+def _unknown(given: Mapping[str, Any], said: str) -> str:
+    """What submitit does not know, and what it knows that is like it."""
+    named = re.search(r"Unavailable parameter\(s\): \[(.*)\]", said)
+    if named is None:
+        return f"executor: {' '.join(said.split())}"
+    known = [
+        *re.findall(r"^\s*- (\w+) \(default", said, re.MULTILINE),
+        "timeout_min",
+        "mem_gb",
+        "tasks_per_node",
+    ]
+    wrong = [name for name in given if f"'{name}'" in named[1]]
+    parts = []
+    for name in wrong or [named[1]]:
+        plain = name.removeprefix("slurm_")
+        near = [plain] if plain in known and plain != name else difflib.get_close_matches(name, known, 1)
+        advice = f"did you mean executor.{near[0]}?" if near else f"it knows {', '.join(sorted(set(known)))}"
+        parts.append(f"executor.{name} is no setting of submitit's Slurm executor; {advice}")
+    return "; ".join(parts)
+
+
+@contextlib.contextmanager
+def _said_on_one_line() -> Iterator[None]:
+    """What sbatch has against a submission.
+
+    Raises:
+        SchedulerAway: the controller does not answer.
+        LaunchError: it does not take the jobs.
+    """
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    try:
+        yield
+    except (FailedJobError, FailedSubmissionError) as error:
+        lines = [line for line in str(error).splitlines() if "sbatch: error" in line]
+        said = slurm.one_line("\n".join(lines)) or " ".join(str(error).split())
+        if slurm.is_away(said):
+            raise SchedulerAway(said) from error
+        raise LaunchError(f"Slurm does not take the jobs: {said}; nothing was submitted") from error
+    except OSError as error:
+        raise LaunchError(f"{error.filename}: cannot write there ({error.strerror})") from error
+
+
+@contextlib.contextmanager
+def _outside_of_jobs() -> Iterator[None]:
+    """Let a submission from inside of a job be as one from outside: it would inherit some of its settings."""
+    if "SLURM_JOB_ID" not in os.environ:
+        yield
+        return
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(("SLURM_", "SLURMD_", "SRUN_")) and name != "SLURM_CONF":
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def _ask_squeue(words: Sequence[str]) -> list[list[str]]:
+    try:
+        said = slurm.ask(["squeue", "-h", *words])
+    except Refused as error:
+        raise SchedulerAway(str(error)) from error
+    return [line.strip().split("|") for line in said.splitlines()]
+
+
+def _exit_code(id_: str) -> int | None:
+    """The exit code of a job's script, as long as Slurm remembers it."""
+    match = re.search(r"\bExitCode=(\d+):", _shown(id_))
+    return int(match[1]) if match else None
+
+
+def _node(id_: str) -> str:
+    """Where a job ran, as long as Slurm remembers it."""
+    match = re.search(r"\bBatchHost=(\S+)", _shown(id_))
+    return f"node {match[1]}" if match else "its node"
+
+
+def _shown(id_: str) -> str:
+    with contextlib.suppress(Refused, SchedulerAway):
+        return slurm.ask(["scontrol", "show", "job", "-o", id_])
+    return ""
