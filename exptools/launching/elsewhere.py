@@ -32,6 +32,7 @@ from exptools.provenance import facts
 from exptools.rundir import State
 from exptools.slurm import SchedulerAway
 
+_log = logging.getLogger(__name__)
 _TICK_S = (0.05, 1.0)  # between two looks at the files: at first, and at most
 _CANCELLING_S = 60.0  # so long jobs that were cancelled may take to end
 
@@ -366,6 +367,46 @@ def _signals_into(
         yield restored
     finally:
         give_back()
+
+
+# --- cancelling -------------------------------------------------------------------------------------------
+
+
+def cancel(sweep_dir: Path, is_followed: Callable[[], bool]) -> tuple[int, int]:
+    """Cancel all jobs that schedulers have of a sweep, and wait a while for their ends.
+
+    is_followed: whether a launcher writes down their ends; else this does.
+
+    Returns:
+        How many were cancelled, and how many of them have not ended yet.
+
+    Raises:
+        LaunchError: the scheduler is not there, or does not answer.
+    """
+    n, watches = 0, []
+    for directory in submission.directories(sweep_dir):
+        made = Submission.read(directory)
+        queue = engines.find_queue(made.engine)(made.executor)
+        ids = report.submitted(sweep_dir, directory)
+        watch = Watch(queue, 0.0, _log, "cancelled by exptools-cancel")
+        watch.add(Submitted(made, tuple(_adopted(queue, made) if ids is None else ids)))
+        try:
+            list(watch.settle())
+            n += len(watch.nums())
+            queue.cancel(watch.ids())
+        except (SchedulerAway, Away) as error:
+            raise LaunchError(f"the scheduler does not answer ({error}); try again later") from error
+        watches.append(watch)
+    if not n or is_followed():
+        return n, 0
+    deadline = time.monotonic() + _CANCELLING_S
+    while any(not watch.is_over for watch in watches) and time.monotonic() < deadline:
+        time.sleep(_TICK_S[1] / 2)
+        for watch in watches:
+            list(watch.news(at_once=True))
+    for watch in watches:
+        tidy(watch)
+    return n, sum(len(watch.nums()) for watch in watches)
 
 
 # --- afterwards -------------------------------------------------------------------------------------------

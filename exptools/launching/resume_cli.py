@@ -23,7 +23,7 @@ hydra.launcher.n_parallel=2. What earlier attempts measured is kept, in .orphane
 """
 
 
-_OURS = ("hydra.sweep.dir=", "hydra.launcher.resume=")
+_OURS = ("hydra.sweep.dir=", "hydra.launcher.resume=", "hydra.launcher.detach=")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,16 +36,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not words or words[0].startswith("-"):
             raise LaunchError("no sweep was given; usage: exptools-resume SWEEP [OVERRIDE ...]")
         sweep_dir = Path(words[0]).absolute()
-        command, cwd = _command(sweep_dir)
+        command, cwd, is_detached = _command(sweep_dir)
     command = [word for word in command if not word.startswith(_OURS)]
-    command += [*words[1:], f"{_OURS[0]}{_quoted(sweep_dir)}", f"{_OURS[1]}true"]
+    # A sweep that was left running is waited for now, unless that is asked for again.
+    attach = [f"{_OURS[2]}false"] if is_detached else []
+    command += [*attach, *words[1:], f"{_OURS[0]}{_quoted(sweep_dir)}", f"{_OURS[1]}true"]
     say(f"in {cwd}: {shlex.join(command)}")
     os.chdir(cwd)
     os.execv(command[0], command)
 
 
-def _command(sweep_dir: Path) -> tuple[list[str], str]:
-    """The command that launched the sweep, and where.
+def _command(sweep_dir: Path) -> tuple[list[str], str, bool]:
+    """The command that launched the sweep, where, and whether it left its jobs to a scheduler.
 
     Raises:
         LaunchError: sweep.json does not tell, or tells of something that cannot be resumed.
@@ -55,8 +57,9 @@ def _command(sweep_dir: Path) -> tuple[list[str], str]:
         sweep: Any = rundir.read_json(path)
         command, cwd = [str(word) for word in sweep["command"]], str(sweep["cwd"])
         can_resume, is_script = "resume" in sweep["launcher"], sweep.get("script", True)
+        is_detached = bool(sweep["launcher"].get("detach"))
     except FileNotFoundError:
-        raise LaunchError(_no_sweep(sweep_dir)) from None
+        raise LaunchError(no_sweep(sweep_dir)) from None
     except (RunDirError, KeyError, TypeError) as error:
         raise LaunchError(f"{path}: not what exptools writes ({error})") from error
     if not can_resume:
@@ -67,10 +70,10 @@ def _command(sweep_dir: Path) -> tuple[list[str], str]:
         raise LaunchError(f"{path}: not launched by a script, but by {given}; {again}")
     if not os.path.isdir(cwd):
         raise LaunchError(f"{path}: launched in {cwd}, which does not exist any more")
-    return command, cwd
+    return command, cwd, is_detached
 
 
-def _no_sweep(given: Path) -> str:
+def no_sweep(given: Path) -> str:
     """Why the directory is not that of a sweep, and which is, if one is near."""
     if not given.is_dir():
         missing = "is a file" if given.exists() else "does not exist"
