@@ -52,6 +52,7 @@ class ExecutorConf:
     wckey: str | None = None
     mail_type: str | None = None
     mail_user: str | None = None
+    python: str | None = None  # the command that starts Python there, such as that of a container
     setup: list[str] | None = None  # lines of bash in front
     teardown: list[str] | None = None
     srun_args: list[str] | None = None

@@ -112,7 +112,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 BASE = {
     *("errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words", "cuda"),
-    *("flat", "provenance"),
+    *("flat", "provenance", "slurm"),
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -124,6 +124,7 @@ MAY_IMPORT = {
     "cuda": set(),
     "provenance": {"errors", "rundir", "lifecycle", "say", "seeds", "flat", "cuda", "provenance"},
     "words": set(),
+    "slurm": set(),
     "configs": {"errors"},
     "lifecycle": {"rundir", "errors", "say"},
     "formats": {"errors", "formats"},

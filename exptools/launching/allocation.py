@@ -150,6 +150,8 @@ class _Allocation:
         """Let the allocation be queued again; why not, or None if it is."""
         if stop is Stop.CANCELLED:
             return "it was cancelled"
+        if stop is Stop.REQUEUED:
+            return None
         most = self._submission.max_requeues
         if stop is Stop.LIMIT:
             may_go_on = [job for job in left if job.num not in self._outcomes or self._is_in_order(job)]
@@ -174,11 +176,8 @@ class _Allocation:
         One that was preempted may have failed by it: its workers got the signal, too.
         """
         state = self._outcomes[job.num].ending.state
-        by_it = (
-            State.PREEMPTED,
-            State.INTERRUPTED,
-            *([State.FAILED] if self._stop is Stop.PREEMPTED else []),
-        )
+        is_taken = self._stop in (Stop.PREEMPTED, Stop.REQUEUED)
+        by_it = (State.PREEMPTED, State.INTERRUPTED, *([State.FAILED] if is_taken else []))
         return self._stop is not None and state in by_it
 
     def _is_in_order(self, job: Job) -> bool:

@@ -20,14 +20,14 @@ from exptools.errors import LaunchError
 from exptools.launching import engines, lines, progress, report, submission
 from exptools.launching.engines.base import end_without
 from exptools.launching.engines.queue import Queue
-from exptools.launching.following import Away, Submitted, Watch
+from exptools.launching.following import Away, Change, Submitted, Watch
 from exptools.launching.job import Job, Outcome, Program
 from exptools.launching.limit import FailureLimit
 from exptools.launching.lines import SEEN_LIVE
 from exptools.launching.settings import OnCluster, Policy
 from exptools.launching.slots import Slot
-from exptools.launching.submission import Begun, Submission
-from exptools.lifecycle import Ending
+from exptools.launching.submission import Submission
+from exptools.lifecycle import Ending, one_line
 from exptools.provenance import facts
 from exptools.rundir import State
 from exptools.slurm import SchedulerAway
@@ -95,8 +95,11 @@ def submit(
         made.write(shared)
         facts.write(made.provenance(), code, place.sweep_dir)
         ids = _submit(place, queue, made, title)
-    except BaseException:
+    except BaseException as error:
         made.remove()
+        how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{one_line(error)}")
+        for job in jobs:
+            end_without(job.run_dir, how, rundir.Status(State.QUEUED, job.attempt))
         raise
     report.write_submission(place.sweep_dir, made, ids)
     return Submitted(made, tuple(ids))
@@ -252,18 +255,22 @@ class _Following:
         while True:
             n_known = len(self._outcomes)
             for change in self._watch.news():
-                self._hear(change.num, change.begun, change.outcome)
+                self._hear(change)
             if self._watch.is_over:
                 return None
             tick = _TICK_S[0] if len(self._outcomes) > n_known else min(_TICK_S[1], tick * 1.2)
             with contextlib.suppress(queues.Empty):
                 return self._signals.get(timeout=tick)
 
-    def _hear(self, num: int, begun: Begun | None, outcome: Outcome | None) -> None:
+    def _hear(self, change: Change) -> None:
+        num, begun, outcome = change.num, change.begun, change.outcome
         if num not in self._jobs:
             return  # of an earlier launch, with other overrides
         index, job = self._jobs[num]
         log = self._place.log
+        if change.waits is not None:
+            self._tally.wait(index)
+            log.info(f"queued again ({change.waits}): {report.title(job)}")
         if begun is not None and num not in self._outcomes:
             slot = Slot(begun.slot, "", (), False, begun.gpus, 1, where=begun.place)
             self._tally.start(index, slot, time.monotonic())
@@ -312,7 +319,7 @@ class _Following:
         deadline = time.monotonic() + _CANCELLING_S
         while not self._watch.is_over and time.monotonic() < deadline and self._signals.empty():
             for change in self._watch.news(at_once=True):
-                self._hear(change.num, change.begun, change.outcome)
+                self._hear(change)
             time.sleep(_TICK_S[1] / 2)
         completed = sum(o.ending.state is State.COMPLETED for o in self._outcomes.values())
         told = f"cancelled: {completed} of {len(self._jobs)} jobs had completed"

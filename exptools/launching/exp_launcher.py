@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.util
 import logging
 import os
 import random
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from exptools import rundir
+from exptools.configs import LauncherConf
 from exptools.errors import LaunchError
-from exptools.launching import lines, report
+from exptools.launching import elsewhere, lines, report
 from exptools.launching.affinity import get_n_run_slots, prepend_run_slot
+from exptools.launching.cluster import ClusterHandlerBase
+from exptools.launching.elsewhere import Place
+from exptools.launching.following import Watch
 from exptools.launching.job import Job, Outcome
-from exptools.launching.slots import make_slots
+from exptools.launching.settings import Settings, check
+from exptools.launching.slots import Slot, make_slots
 from exptools.launching.sweep import run_all
 from exptools.launching.variant import save_variant
+from exptools.provenance.files import settle
+from exptools.rundir import State
 
-__all__ = ["RunsFailed", "get_log_dir", "run_experiments"]
+__all__ = ["RunsFailed", "get_log_dir", "run_experiments", "run_on_cluster"]
 
 
 class RunsFailed(LaunchError):
@@ -35,7 +44,7 @@ def get_log_dir(experiment_title: str) -> Path:
 
 def run_experiments(
     script: str | os.PathLike[str],
-    affinity_code: str,
+    affinity_code: str | None,
     experiment_title: str,
     runs_per_setting: int,
     variants: Sequence[Mapping[str, Any]],
@@ -44,6 +53,12 @@ def run_experiments(
     runs_args: Sequence[Sequence[Any]] | None = None,
     debug_mode: int = 0,
     mask_gpus: bool = False,
+    *,
+    engine: str = "local",
+    executor: Mapping[str, Any] | None = None,
+    pack: int = 1,
+    detach: bool = False,
+    max_requeues: int = LauncherConf.max_requeues,
 ) -> list[Outcome]:
     """Run `python SCRIPT SLOT_CODE LOG_DIR RUN_ID ARGS...` for every variant, and so often.
 
@@ -52,7 +67,8 @@ def run_experiments(
     there, and reads its config by `load_variant(LOG_DIR)`. What it prints is in LOG_DIR/run_ID/stdout.log.
 
     Args:
-        affinity_code: as encode_affinity or quick_affinity_code writes it.
+        affinity_code: as encode_affinity or quick_affinity_code writes it. On a cluster, how an allocation is
+            divided; None: a run has all of it, or with `pack` a GPU or a core each.
         experiment_title: names the directory, see get_log_dir.
         variants, log_dirs: what make_variants gave, perhaps filled up by update_config.
         common_args: further words for every run; runs_args: for the runs of each variant, behind those.
@@ -61,16 +77,22 @@ def run_experiments(
             The script's `main`, or else its `build_and_train`, is called with the words.
         mask_gpus: let a run see only the GPUs of its slot; else it sees all, and takes those that
             `affinity_from_code(SLOT_CODE)` names.
+        engine: "local", or "slurm", which has the further ones: executor, what submitit's Slurm executor
+            knows, such as {"partition": "gpu", "timeout_min": 60}; pack, so many runs in one allocation;
+            detach: return as soon as all are submitted; max_requeues: of an allocation at its time limit.
 
     Returns:
-        The outcome of each run, in the order in which they were begun; nothing of debug_mode.
+        The outcome of each run, in the order in which they were begun; nothing of debug_mode and detach.
 
     Raises:
         LaunchError: the arguments do not match, or a run's directory holds a run already; nothing was
         started. RunsFailed: all have run, and some did not complete.
     """
     lines.open_what_is_closed()
-    slots = make_slots(affinity_code)
+    given = {"affinity_code": affinity_code, "engine": engine, "pack": pack, "detach": detach}
+    settings = check({**given, "executor": executor, "max_requeues": max_requeues, **_FOR_SCRIPTS})
+    if affinity_code is None and settings.cluster is None:
+        raise LaunchError("affinity_code=None is for a cluster; give one, as quick_affinity_code writes it")
     _check(script, runs_per_setting, variants, log_dirs, runs_args, debug_mode)
     directory = get_log_dir(experiment_title)
     jobs = [
@@ -88,26 +110,185 @@ def run_experiments(
         for variant, log_dir in zip(variants, log_dirs, strict=True):
             save_variant(variant, directory / log_dir)
         if debug_mode:
-            return _debug(jobs, affinity_code, shuffled=debug_mode == 2)
-        for job in jobs:
-            rundir.make(job.run_dir)
-            rundir.write_status(job.run_dir, rundir.queued())
-        report.write_sweep(directory, jobs, {"affinity_code": affinity_code}, slots)
-        log = _log()
-        log.info(report.plan(jobs, slots, directory))
-        outcomes = run_all(
-            jobs,
-            slots,
-            b"",
-            log,
-            on_start=_Launched(directory, len(jobs)),
-            sweep_dir=directory,
-            code=Path(script).resolve().parent,
+            return _debug(jobs, affinity_code or "", shuffled=debug_mode == 2)
+        return _run(jobs, settings, directory)
+
+
+def run_on_cluster(
+    script: str | os.PathLike[str],
+    cluster_handler: ClusterHandlerBase,
+    experiment_title: str,
+    runs_per_setting: int,
+    variants: Sequence[Mapping[str, Any]],
+    log_dirs: Sequence[str],
+    script_name: str | None = None,
+    common_args: Sequence[Any] | None = None,
+    runs_args: Sequence[Sequence[Any]] | None = None,
+    debug_mode: int = 0,
+) -> None:
+    """Submit a run of a plain script for every variant, and return; what the first exptools had.
+
+    It is run_experiments with the handler's engine and detach=True, whose words and directories are the same.
+
+    Args:
+        cluster_handler: such as exptools.launching.cluster.slurm.SlurmHandler.
+        script_name: what the scheduler shall call the runs; None: the title.
+
+    Raises:
+        LaunchError: as run_experiments; or debug_mode is given, which a cluster has not.
+    """
+    if debug_mode:
+        raise LaunchError(
+            f"debug_mode={debug_mode} is not for a cluster; debug with run_experiments, on this machine"
         )
-    told = report.failures(jobs, outcomes)
+    if not isinstance(cluster_handler, ClusterHandlerBase):
+        kind = type(cluster_handler).__name__
+        raise LaunchError(
+            f"cluster_handler is a {kind}; give a SlurmHandler, or use run_experiments(engine=...)"
+        )
+    executor = cluster_handler.executor()
+    if script_name is not None:
+        executor["job_name"] = script_name
+    run_experiments(
+        script,
+        None,
+        experiment_title,
+        runs_per_setting,
+        variants,
+        log_dirs,
+        common_args,
+        runs_args,
+        engine=cluster_handler.engine,
+        executor=executor,
+        detach=True,
+    )
+
+
+# Of LauncherConf, where a script is no application of Hydra.
+_FOR_SCRIPTS = {"start": "spawn"}
+
+
+def _run(jobs: Sequence[Job], settings: Settings, directory: Path) -> list[Outcome]:
+    """Start jobs whose directories are free, and wait for them, unless they are to go on without this."""
+    if settings.cluster is None:
+        outcomes = _run_here(jobs, settings, directory)
+    else:
+        place = _place(settings, directory)
+        outcomes = _run_elsewhere(jobs, place, settings, place.watch(place.queue()))
+    told = report.failures(jobs, outcomes) if outcomes else None
     if told:
         raise RunsFailed(told)
     return outcomes
+
+
+def _queue_all(jobs: Sequence[Job], settings: Settings, directory: Path, slots: Sequence[Slot]) -> None:
+    for job in jobs:
+        rundir.make(job.run_dir)
+        if job.attempt > 1:
+            settle(job.run_dir)  # the status is written over
+        rundir.write_status(job.run_dir, rundir.queued(job.attempt, is_ours=bool(slots)))
+    report.write_sweep(directory, jobs, dict(settings.given), slots)
+
+
+def _run_here(jobs: Sequence[Job], settings: Settings, directory: Path) -> list[Outcome]:
+    slots = make_slots(settings.slots["affinity_code"])
+    _queue_all(jobs, settings, directory, slots)
+    log = _log()
+    log.info(report.plan(jobs, slots, directory))
+    return run_all(
+        jobs,
+        slots,
+        b"",
+        log,
+        settings.policy,
+        on_start=_Launched(directory, len(jobs)),
+        sweep_dir=directory,
+        code=_code_of(jobs),
+    )
+
+
+def _place(settings: Settings, directory: Path) -> Place:
+    assert settings.cluster is not None
+    again = f"to go on: exptools-resume {shlex.quote(str(directory))}"
+    return Place(directory, settings.slots, settings.policy, settings.cluster, _log(), again)
+
+
+def _run_elsewhere(jobs: Sequence[Job], place: Place, settings: Settings, watch: Watch) -> list[Outcome]:
+    """watch: what knows of those jobs that a scheduler has already."""
+    new = [job for job in jobs if job.num not in watch.nums()]
+    if new:
+        _queue_all(new, settings, place.sweep_dir, ())
+        engine = settings.policy.engine
+        place.log.info(report.submitting(new, place.cluster.pack, engine, place.sweep_dir))
+        title = place.sweep_dir.parent.name
+        submitted = elsewhere.submit(place, watch.queue, new, b"", title, _code_of(jobs))
+        place.log.info(report.are_submitted(submitted.ids, engine))
+        watch.add(submitted)
+    if place.cluster.detach:
+        place.log.info(elsewhere.how_to_come_back(place.sweep_dir))
+        return []
+    ended = elsewhere.follow(place, watch, jobs)
+    elsewhere.tidy(watch)
+    return [ended[job.num] for job in jobs]
+
+
+def _code_of(jobs: Sequence[Job]) -> Path:
+    return Path(jobs[0].script[0]).resolve().parent
+
+
+def resume(directory: Path) -> None:
+    """Go on with what run_experiments has launched in `directory`: what has completed is skipped.
+
+    Raises:
+        LaunchError: sweep.json is not of run_experiments, or a run still goes on. RunsFailed: as there.
+    """
+    lines.open_what_is_closed()
+    sweep = report.read_whole_sweep(directory)
+    known = {field.name for field in dataclasses.fields(LauncherConf)}
+    given = {name: value for name, value in sweep["launcher"].items() if name in known}
+    settings = check({**given, "detach": False, **_FOR_SCRIPTS})
+    with rundir.claimed_for_a_sweep(directory):
+        if settings.cluster is None:
+            jobs = _left(directory, sweep["jobs"], frozenset())
+            outcomes = _run_here(jobs, settings, directory) if jobs else []
+        else:
+            place = _place(settings, directory)
+            watch = place.watch(place.queue())
+            elsewhere.find(place, watch)
+            jobs = _left(directory, sweep["jobs"], watch.nums())
+            outcomes = _run_elsewhere(jobs, place, settings, watch) if jobs else []
+    told = report.failures(jobs, outcomes)
+    if told:
+        raise RunsFailed(told)
+
+
+def _left(directory: Path, entries: Sequence[Mapping[str, Any]], going_on: Set[int]) -> list[Job]:
+    """The runs that have not completed, those that a scheduler has among them."""
+    jobs = []
+    for entry in entries:
+        run_dir = directory / entry["dir"]
+        status = rundir.read_status(run_dir)
+        if status is not None and status.state is State.COMPLETED:
+            continue
+        attempt = 1 if status is None else rundir.attempt_after(status)
+        if entry["num"] in going_on and status is not None:
+            attempt = status.attempt
+        elif trouble := rundir.trouble(run_dir, may_have_measured=True):
+            raise LaunchError(f"{trouble}; wait for its end")
+        script, overrides = tuple(entry["script"]), tuple(entry["overrides"])
+        jobs.append(
+            Job(
+                entry["num"],
+                overrides,
+                run_dir,
+                script=script,
+                mask_gpus=entry["mask_gpus"],
+                attempt=attempt,
+            )
+        )
+    n_done = len(entries) - len(jobs)
+    _log().info(report.resuming(n_done, len(entries), 0, len(going_on)))
+    return jobs
 
 
 def _check(

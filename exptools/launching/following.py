@@ -40,11 +40,12 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Change:
-    """Something happened to a job: it has begun somewhere, or ended."""
+    """Something happened to a job: it has begun somewhere, or ended; or it waits again, in these words."""
 
     num: int
     begun: Begun | None = None
     outcome: Outcome | None = None
+    waits: str | None = None
 
 
 class Away(LaunchError):
@@ -125,6 +126,7 @@ class Watch:
         now = time.monotonic()
         if self._open and (at_once or now >= self._next_look):
             self._look(now)
+            yield from self._waiting_again()
         for one in self._submitted:  # after the scheduler: what it says has ended has written all it will
             yield from self._read(one.submission)
         for allocation in list(self._open):
@@ -172,6 +174,19 @@ class Watch:
         self._tell_unusual()
         self._pause = min(_LOOK_S[1], self._pause * 1.3)
         self._next_look = time.monotonic() + self._pause
+
+    def _waiting_again(self) -> Iterator[Change]:
+        """Jobs whose allocation is queued again, after a preemption or the loss of a node."""
+        for allocation in self._open:
+            if allocation.seen is None or allocation.seen.phase is not Phase.WAITING:
+                continue
+            known = self._known[allocation.submission.directory]
+            for num in allocation.open:
+                name = f"{num}.begun"
+                if name in known:
+                    known.discard(name)
+                    (allocation.submission.directory / name).unlink(missing_ok=True)  # it will come anew
+                    yield Change(num, waits=allocation.seen.waits_for or allocation.seen.word)
 
     def _is_away(self, said: str, now: float) -> None:
         if self._away_since is None:

@@ -221,8 +221,7 @@ def _launch_elsewhere(
             application.pack(batch.context, batch.task_function),
             facts.code_of(batch.task_function),
         )
-        with planning.nothing_queued_if_it_fails(jobs):
-            submitted = elsewhere.submit(place, queue, jobs, shared, str(batch.config.hydra.job.name), code)
+        submitted = elsewhere.submit(place, queue, jobs, shared, str(batch.config.hydra.job.name), code)
         log.info(report.are_submitted(submitted.ids, settings.policy.engine))
         watch.add(submitted)
     if place.cluster.detach:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,10 @@ from exptools.errors import LaunchError
 from exptools.launching import names, report, transport
 from exptools.launching.alike import Packed
 from exptools.launching.composer import Composer
-from exptools.launching.engines.base import end_without
 from exptools.launching.job import Job, Outcome
 from exptools.launching.resume import Earlier, Places
 from exptools.launching.slots import Slot
-from exptools.lifecycle import Ending
 from exptools.provenance.files import settle
-from exptools.rundir import State, Status
 
 
 @dataclass(frozen=True)
@@ -169,18 +165,6 @@ def prepare(
             rundir.write_status(job.run_dir, rundir.queued(job.attempt, is_ours=bool(slots)))
     except OSError as error:
         raise cannot_write(error.filename or sweep_dir, error) from error
-
-
-@contextlib.contextmanager
-def nothing_queued_if_it_fails(jobs: Sequence[Job]) -> Iterator[None]:
-    """Say of jobs that wait that they never began, if what is to start them raises."""
-    try:
-        yield
-    except BaseException as error:
-        how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{lifecycle.one_line(error)}")
-        for job in jobs:
-            end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
-        raise
 
 
 def cannot_write(where: object, error: OSError) -> LaunchError:

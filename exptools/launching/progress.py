@@ -43,6 +43,11 @@ class Tally:
             if self._grows:
                 self._n_slots = max(self._n_slots, len(self._running))
 
+    def wait(self, index: int) -> None:
+        """A job that had begun waits again."""
+        with self._lock:
+            self._running.pop(index, None)
+
     def end(self, index: int, state: State, now: float) -> None:
         """A job ended."""
         with self._lock:

@@ -137,10 +137,15 @@ def read_sweep(sweep_dir: Path) -> list[dict[str, Any]]:
     Raises:
         LaunchError: it is not what exptools writes.
     """
-    return _read_sweep(sweep_dir)["jobs"]  # type: ignore[no-any-return]
+    return read_whole_sweep(sweep_dir)["jobs"]  # type: ignore[no-any-return]
 
 
-def _read_sweep(sweep_dir: Path) -> dict[str, Any]:
+def read_whole_sweep(sweep_dir: Path) -> dict[str, Any]:
+    """sweep.json; without jobs if there is none.
+
+    Raises:
+        LaunchError: it is not what exptools writes.
+    """
     path = sweep_dir / rundir.SWEEP
     try:
         sweep: dict[str, Any] = rundir.read_json(path)
@@ -157,11 +162,9 @@ def write_sweep(
     sweep_dir: Path, jobs: Sequence[Job], settings: dict[str, Any], slots: Sequence[Slot]
 ) -> None:
     """Write sweep.json, or add the jobs of a further batch to it. Run directories are relative to it."""
-    ours = [
-        {"num": j.num, "overrides": list(j.overrides), "dir": _relative(j.run_dir, sweep_dir)} for j in jobs
-    ]
+    ours = [_entry(job, sweep_dir) for job in jobs]
     directories = {entry["dir"] for entry in ours}
-    before = _read_sweep(sweep_dir)
+    before = read_whole_sweep(sweep_dir)
     if not slots:  # a scheduler's job that goes on stays the same
         ids = {e["num"]: e["job_id"] for e in before["jobs"] if "job_id" in e}
         ours = [{**e, **({"job_id": ids[e["num"]]} if e["num"] in ids else {})} for e in ours]
@@ -178,6 +181,12 @@ def write_sweep(
         **({"submissions": before["submissions"]} if "submissions" in before else {}),
     }
     rundir.write_json(sweep_dir / rundir.SWEEP, sweep)
+
+
+def _entry(job: Job, sweep_dir: Path) -> dict[str, Any]:
+    script = {"script": list(job.script), "mask_gpus": job.mask_gpus} if job.script else {}
+    where = _relative(job.run_dir, sweep_dir)
+    return {"num": job.num, "overrides": list(job.overrides), "dir": where, **script}
 
 
 def write_submission(sweep_dir: Path, made: Submission, ids: Sequence[str]) -> None:

@@ -185,7 +185,7 @@ def test_a_run_whose_status_is_broken_runs_again(interrupted: Path, python: Comm
         (["odd"], "{here}/odd/sweep.json: not what exptools writes ('command')"),
         (
             ["plain"],
-            "{here}/plain/sweep.json: launched by run_experiments, which cannot go on; run its script again",
+            "{here}/plain/sweep.json: launched by an older run_experiments; run its script again",
         ),
         (
             ["stdin"],

@@ -23,6 +23,7 @@ class Stop(enum.Enum):
 
     LIMIT = "its time limit"
     PREEMPTED = "preemption"
+    REQUEUED = "being queued again"  # already, by the scheduler or by people
     CANCELLED = "a cancellation"
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from submitit import SlurmExecutor
 
 LOGS = "slurm"  # in the directory of a submission: what submitit writes, and what Slurm says
+_SAME = {"name": "job_name", "timeout_min": "time", "tasks_per_node": "ntasks_per_node"}
 _UNSEEN = 66  # the exit code of a job on a node that does not see the directory; EX_NOINPUT of sysexits.h
 _NEAR_S = 60.0  # a signal that comes so long before the early one is due is that of the time limit
 _EARLY_S = 90.0  # submitit's signal_delay_s
@@ -101,16 +102,17 @@ class SlurmQueue(Queue):
         """submitit's, with what the user has given as it was given. seen: what the nodes must see."""
         import submitit
 
-        words = dict(self._given)
-        if not {"name", "job_name"} & set(words):
-            words["job_name"] = re.sub(r"[^\w.-]+", "_", title) or "exptools"
-        if not {"timeout_min", "time"} & set(words):
-            words["time"] = None  # the partition's own limit; submitit's would be 5 minutes
+        words: dict[str, Any] = {
+            "job_name": re.sub(r"[^\w.-]+", "_", title) or "exptools",
+            "time": None,  # the partition's own limit; submitit's would be 5 minutes
+            **_as_sbatch_calls_it(self._given),
+        }
         words["setup"] = [*_setup(seen), *(words.get("setup") or [])]
         if self.n_tasks > 1:
             words["srun_args"] = ["--kill-on-bad-exit=1", *(words.get("srun_args") or [])]
+        python = words.pop("python", None)
         with _outside_of_jobs():
-            executor = submitit.SlurmExecutor(folder=folder)
+            executor = submitit.SlurmExecutor(folder=folder, python=python)
         try:
             executor.update_parameters(**words)
         except ValueError as error:
@@ -144,12 +146,12 @@ class SlurmQueue(Queue):
 
     def why_stopped(self) -> Stop:
         """By the state of the job: it still runs when it is preempted, and its time is short at the limit."""
-        try:
-            rows = _ask_squeue(["-t", "all", "-o", "%T|%L", "-j", os.environ["SLURM_JOB_ID"]])
-        except SchedulerAway:
-            rows = []
-        word, left = rows[0] if rows and len(rows[0]) == 2 else ("RUNNING", "")
-        seconds = slurm.seconds(left)
+        shown = _shown(slurm.id_of_this_job() or "")
+        if int(shown.get("Restarts", "0")) > int(os.environ.get("SLURM_RESTART_COUNT") or 0):
+            return Stop.REQUEUED
+        word = shown.get("JobState", "RUNNING")
+        has, may = (slurm.seconds(shown.get(name, "")) for name in ("RunTime", "TimeLimit"))
+        seconds = None if has is None or may is None else may - has
         early = float(self._given.get("signal_delay_s", _EARLY_S))
         if word == "TIMEOUT" or (
             seconds is not None and seconds <= (early + _NEAR_S if word == "RUNNING" else 1)
@@ -160,9 +162,18 @@ class SlurmQueue(Queue):
     def requeue(self) -> None:
         """By scontrol."""
         try:
-            slurm.ask(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]])
+            # Not SLURM_JOB_ID: that of one task of an array is that of the whole array, too.
+            slurm.ask(["scontrol", "requeue", slurm.id_of_this_job() or ""])
         except (Refused, SchedulerAway) as error:
             raise LaunchError(f"Slurm does not requeue the job: {error}") from error
+
+
+def _as_sbatch_calls_it(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What submitit calls the same for all schedulers, under its names for Slurm."""
+    found = {_SAME.get(name, name): value for name, value in given.items() if name != "mem_gb"}
+    if "mem_gb" in given:
+        found["mem"] = f"{round(float(given['mem_gb']) * 1024)}MB"
+    return found
 
 
 def _setup(directory: Path | None) -> list[str]:
@@ -245,17 +256,19 @@ def _ask_squeue(words: Sequence[str]) -> list[list[str]]:
 
 def _exit_code(id_: str) -> int | None:
     """The exit code of a job's script, as long as Slurm remembers it."""
-    match = re.search(r"\bExitCode=(\d+):", _shown(id_))
-    return int(match[1]) if match else None
+    code = _shown(id_).get("ExitCode", "").partition(":")[0]
+    return int(code) if code.isdigit() else None
 
 
 def _node(id_: str) -> str:
     """Where a job ran, as long as Slurm remembers it."""
-    match = re.search(r"\bBatchHost=(\S+)", _shown(id_))
-    return f"node {match[1]}" if match else "its node"
+    host = _shown(id_).get("BatchHost")
+    return f"node {host}" if host else "its node"
 
 
-def _shown(id_: str) -> str:
+def _shown(id_: str) -> dict[str, str]:
+    """What scontrol tells of a job; nothing where it has forgotten it."""
     with contextlib.suppress(Refused, SchedulerAway):
-        return slurm.ask(["scontrol", "show", "job", "-o", id_])
-    return ""
+        said = slurm.ask(["scontrol", "show", "job", "-o", id_])
+        return {name: value for name, _, value in (word.partition("=") for word in said.split())}
+    return {}
