@@ -149,7 +149,7 @@ class _Allocation:
     def _requeue(self, left: Sequence[Job], stop: Stop) -> str | None:
         """Let the allocation be queued again; why not, or None if it is."""
         if stop is Stop.CANCELLED:
-            return "it was cancelled"
+            return f"cancelled ({self._given.id})"
         if stop is Stop.REQUEUED:
             return None
         most = self._submission.max_requeues
@@ -193,7 +193,7 @@ class _Allocation:
             end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
             self._submission.say_ended(job.num, Outcome(how))
             return
-        state = State.TIMEOUT if stop is Stop.LIMIT else ended.ending.state
+        state = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED}.get(stop, ended.ending.state)
         how = dataclasses.replace(ended.ending, state=state, error=why)
         end_without(job.run_dir, how, _status(job.run_dir))
         self._submission.say_ended(job.num, Outcome(how, None, ended.duration_s))

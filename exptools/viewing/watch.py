@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from exptools.errors import ViewError
 from exptools.rundir import State
 from exptools.viewing.columns import Kind
 from exptools.viewing.exporters import table
+from exptools.viewing.scheduled import Scheduled
 from exptools.viewing.summary import Table
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def watch(
     from rich.live import Live
     from rich.text import Text
 
-    seen = _seen(*look(), console, keep_order)
+    scheduled = Scheduled()
+    seen = _seen(*look(), console, keep_order, scheduled)
     live = Live(seen, console=console, auto_refresh=False, vertical_overflow="crop")
     with contextlib.suppress(KeyboardInterrupt), live:
         console.show_cursor(True)  # a signal may end this at any time
@@ -49,18 +51,21 @@ def watch(
             live.update(seen, refresh=True)
             time.sleep(seconds)
             try:
-                seen = _seen(*look(), console, keep_order)
+                seen = _seen(*look(), console, keep_order, scheduled)
             except ViewError as error:
                 live.update(Group(seen, Text(table.one_line(str(error)), "red")), refresh=True)
                 time.sleep(seconds)
 
 
-def _seen(runs: Runs, summary: Table, console: Console, keep_order: bool) -> RenderableType:
+def _seen(
+    runs: Runs, summary: Table, console: Console, keep_order: bool, scheduled: Scheduled
+) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
     room = max(1, console.height - _BESIDES - bool(runs.problems))
-    drawn, _ = table.draw(_cut(summary, room, keep_order), console.width)
+    cut = _with_words(_cut(summary, room, keep_order), scheduled.told(runs))
+    drawn, _ = table.draw(cut, console.width)
     below = []
     if len(summary.rows) > room:
         below.append(Text(f"and {words.count(len(summary.rows) - room, 'more run')}", "dim"))
@@ -69,6 +74,20 @@ def _seen(runs: Runs, summary: Table, console: Console, keep_order: bool) -> Ren
         more = f" and {len(runs.problems) - 1} more" if len(runs.problems) > 1 else ""
         below.append(Text(f"{first}{more}", "yellow", no_wrap=True, overflow="ellipsis"))
     return Group(_counts(runs), drawn, *below)
+
+
+def _with_words(summary: Table, told: Mapping[str, str]) -> Table:
+    """`summary` with what a scheduler says of a run, by its name, in place of its state."""
+    if not told:
+        return summary
+    rows = tuple(
+        tuple(
+            told.get(row[0], cell) if column.kind is Kind.STATE else cell
+            for column, cell in zip(summary.columns, row, strict=True)
+        )
+        for row in summary.rows
+    )
+    return replace(summary, rows=rows)
 
 
 def _counts(runs: Runs) -> RenderableType:

@@ -83,9 +83,14 @@ def draw(table: Table, width: int) -> tuple[RichTable, Shown]:
             max_width=_WIDEST_KEY if table.columns[i].kind is Kind.KEY else None,
         )
     for row in texts:
-        drawn.add_row(*(Text(row[i], style=words.STYLES.get(row[i], "")) for i in fitting))
+        drawn.add_row(*(Text(row[i], style=_style(row[i])) for i in fitting))
     left_out = (c for i, c in enumerate(table.columns) if i not in fitting and c.kind is not Kind.ERROR)
     return drawn, Shown(tuple(column.name for column in left_out), whole_names)
+
+
+def _style(text: str) -> str:
+    """Of a state, perhaps with words of a scheduler behind it."""
+    return words.STYLES.get(text.partition(" ")[0], "")
 
 
 def _room_for_names(columns: Sequence[Column], widths: Sequence[int], room: int) -> int:
