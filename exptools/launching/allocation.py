@@ -28,6 +28,7 @@ from exptools.launching.engines.base import end_without, result_of, words_of
 from exptools.launching.engines.local import LocalEngine, exec_python
 from exptools.launching.engines.queue import Given, Queue, Stop
 from exptools.launching.job import Job, Outcome, Spec, Within
+from exptools.launching.limit import FailureLimit
 from exptools.launching.slots import Event, Slot, SlotPool, make_slots
 from exptools.launching.submission import Begun, Submission
 from exptools.lifecycle import Ending
@@ -60,6 +61,7 @@ class _Allocation:
         self._given = given
         self._stop: Stop | None = None
         self._outcomes: dict[int, Outcome] = {}
+        self._limit = FailureLimit(submission.policy.max_failures)
 
     def run(self) -> int:
         """Run all that is left; the exit code."""
@@ -101,12 +103,16 @@ class _Allocation:
                 Within(self._submission.program, self._submission.directory, self._given.id, _EARLY),
             )
             attempts = Attempts(engine, policy.retries, log)
-            pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s)
+            pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
             with _signals_to(pool):
                 pool.start(jobs)
                 for event in pool.events():
                     self._hear(event, jobs, pool, engine)
                 self._end(jobs)
+
+    def _is_enough(self, outcome: Outcome) -> bool:
+        """Whether no further job shall begin: by failures of this allocation, or of all."""
+        return self._limit(outcome) or self._submission.stopped() is not None
 
     def _hear(
         self, event: Event, jobs: Sequence[Job], pool: SlotPool[Job, Outcome], engine: LocalEngine
@@ -140,11 +146,12 @@ class _Allocation:
         if not left:
             return
         stop = self._stop or Stop.CANCELLED
-        why = self._requeue(left, stop)
-        if why is None:
-            return
-        for job in left:
-            self._end_one(job, stop, why)
+        if self._stop is None:  # nobody stopped it: it may begin no further job
+            why: str | None = self._submission.stopped() or self._limit.told
+        else:
+            why = self._requeue(left, stop)
+        for job in left if why is not None else ():
+            self._end_one(job, stop, str(why))
 
     def _requeue(self, left: Sequence[Job], stop: Stop) -> str | None:
         """Let the allocation be queued again; why not, or None if it is."""

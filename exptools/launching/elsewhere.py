@@ -6,6 +6,7 @@ import contextlib
 import logging
 import queue as queues
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -289,6 +290,7 @@ class _Following:
         """Let no further job begin; what runs goes on."""
         self._tally.stop()
         self._place.log.warning(f"max_failures={self._limit.most} is reached: no further job is begun")
+        self._watch.stop(self._limit.told)
         self._cancel(self._limit.told, only_waiting=True)
 
     def _cancel(self, why: str, *, only_waiting: bool = False) -> None:
@@ -412,14 +414,19 @@ def cancel(sweep_dir: Path, is_followed: Callable[[], bool]) -> tuple[int, int]:
         for watch in watches:
             list(watch.news(at_once=True))
     for watch in watches:
-        tidy(watch)
+        tidy(sweep_dir, watch)
     return n, sum(len(watch.nums()) for watch in watches)
 
 
 # --- afterwards -------------------------------------------------------------------------------------------
 
 
-def tidy(watch: Watch) -> None:
-    """Remove what nobody needs any more of submissions all of whose jobs have ended."""
+def tidy(sweep_dir: Path, watch: Watch, *, are_all_completed: bool = False) -> None:
+    """Remove what nobody needs any more of submissions all of whose jobs have ended.
+
+    are_all_completed: so have all runs of the sweep, and nobody needs the logs of failures either.
+    """
     for one in watch.finished():
         one.submission.finish()
+    if are_all_completed and watch.is_over:
+        shutil.rmtree(sweep_dir / submission.DIRECTORY, ignore_errors=True)

@@ -228,7 +228,8 @@ def _run_elsewhere(jobs: Sequence[Job], place: Place, settings: Settings, watch:
         place.log.info(elsewhere.how_to_come_back(place.sweep_dir))
         return []
     ended = elsewhere.follow(place, watch, jobs)
-    elsewhere.tidy(watch)
+    completed = all(outcome.ending.state is State.COMPLETED for outcome in ended.values())
+    elsewhere.tidy(place.sweep_dir, watch, are_all_completed=completed)
     return [ended[job.num] for job in jobs]
 
 

@@ -97,6 +97,13 @@ class Watch:
         """Of the allocations that still have jobs."""
         return [one.id for one in self._open]
 
+    def stop(self, why: str) -> None:
+        """Let no further job begin in the allocations that still have some."""
+        for one in {
+            allocation.submission.directory: allocation.submission for allocation in self._open
+        }.values():
+            one.say_stop(why)
+
     def nums(self) -> set[int]:
         """The numbers of the jobs that have not ended."""
         return {num for one in self._open for num in one.open}

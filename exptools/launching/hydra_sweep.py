@@ -229,7 +229,8 @@ def _launch_elsewhere(
         raise SystemExit(0)
     followed = [p.job for p in plan if p.done is None]
     outcomes = elsewhere.follow(place, watch, followed, batch.so_far.n_failed)
-    elsewhere.tidy(watch)
+    all_completed = all(_has_completed(p.done or outcomes[p.job.num]) for p in plan)
+    elsewhere.tidy(sweep_dir, watch, are_all_completed=all_completed)
     return plan, outcomes
 
 

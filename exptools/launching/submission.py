@@ -6,6 +6,7 @@ SWEEP/.jobs/N/ is of the N-th submission of a sweep:
     shared.pkl          what all jobs get; NUM.job: what one gets
     NUM.begun           where a job is; NUM.ended: how it ended; NUM.result: what it returned
     NUM.rank-R          why another task than the first left a job
+    stop                why no further job shall begin
     INDEX.requeued      a byte for each time that an allocation was queued again at its time limit
 
 All of them are whole or not there, so that a launcher can go away at any time, and another come.
@@ -142,6 +143,16 @@ class Submission:
     def say_left(self, num: int, rank: int, error: str) -> None:
         """Another task than the first has left a job by an error."""
         rundir.write_json(self.directory / f"{num}.rank-{rank}", {"error": error})
+
+    def say_stop(self, why: str) -> None:
+        """No further job shall begin."""
+        rundir.write_json(self.directory / "stop", why)
+
+    def stopped(self) -> str | None:
+        """Why no further job shall begin; None if they may."""
+        with contextlib.suppress(FileNotFoundError, RunDirError):
+            return str(rundir.read_json(self.directory / "stop"))
+        return None
 
     def count_requeue(self, index: int) -> int:
         """How often this allocation has been queued again at its time limit, with this time."""

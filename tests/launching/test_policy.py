@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import os
@@ -19,7 +20,7 @@ from sweeps import ENGINES, said_by, states, status, write_app
 
 from exptools.configs import LauncherConf
 from exptools.errors import LaunchError
-from exptools.launching.settings import check
+from exptools.launching.settings import OnCluster, check
 from exptools.launching.slots import Slot, SlotPool
 
 
@@ -231,7 +232,13 @@ def test_the_arguments_of_encode_affinity_divide_the_machine(tmp_path: Path, pyt
             "stagger_s=inf must be at most 1e+09 seconds; "
             "preload: there is no module no_such.module; install it, or leave it out",
         ),
-        ({"engine": "slurm"}, "engine=slurm must be local or joblib"),
+        ({"engine": "slrm"}, "engine=slrm must be local, joblib or slurm"),
+        (
+            {"pack": 2, "detach": True},
+            "pack is for a cluster; engine=local runs jobs on this machine, use engine=slurm; "
+            "detach is for a cluster; engine=local runs jobs on this machine, use engine=slurm",
+        ),
+        ({"engine": "slurm", "pack": 0}, "pack=0 must be at least 1"),
         (
             {"engine": "joblib", "start": "spawn"},
             "start=spawn is for engine=local; engine=joblib keeps its processes",
@@ -294,7 +301,8 @@ def test_every_setting_is_used() -> None:
     checked = check({})
 
     others = {"dry_run", "resume", "fail_fast", "preload", "_target_"}
-    used = ({*checked.slots, *vars(checked.policy)} | others) - {"division", "modules"}
+    cluster = {field.name for field in dataclasses.fields(OnCluster)}
+    used = ({*checked.slots, *vars(checked.policy), *cluster} | others) - {"division", "modules"}
     divides = {
         name for name in set(vars(LauncherConf())) - used if check({name: 1}).slots["division"] == {name: 1}
     }

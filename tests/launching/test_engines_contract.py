@@ -1,0 +1,309 @@
+"""What every engine does alike, also one that another package adds: the same sweep comes to the same end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fake_queue
+import pytest
+from conftest import Command, read_progress
+from sweeps import running, start, states, status, wait_until, write_app
+
+BODY = """
+    logger.log_scalar("x", cfg.x, 0)
+    print("says", cfg.x, flush=True)
+    if cfg.x == 2:
+        raise ValueError("two is bad")
+    if cfg.x == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if cfg.x == 4:
+        sys.exit(7)
+    if cfg.x == 5:
+        time.sleep(600)
+    return cfg.x * 10
+"""
+
+
+@pytest.fixture(params=["local", "joblib", "fake", "slurm"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    if request.param == "slurm":
+        request.getfixturevalue("slurm")
+    for name, value in fake_queue.install(tmp_path / "site").items():
+        monkeypatch.setenv(name, value)
+    yield f"hydra.launcher.engine={request.param}"
+
+
+def launch(python: Command, tmp_path: Path, *words: str) -> Any:
+    app = write_app(tmp_path, BODY)
+    return python(app, "-m", *words, "hydra.sweep.dir=out")
+
+
+def test_one_bad_job_leaves_the_others_alone(engine: str, python: Command, tmp_path: Path) -> None:
+    done = launch(python, tmp_path, engine, "x=1,2,3,4,6")
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    out = tmp_path / "out"
+    assert states(out) == ["COMPLETED", "FAILED", "FAILED", "FAILED", "COMPLETED"]
+    errors = [status(out / str(i)).get("error") for i in (1, 3)]
+    assert errors == ["ValueError: two is bad", "SystemExit: 7"]
+    assert status(out / "2")["error"].startswith("killed by SIGKILL")
+    assert "3 of 5 jobs did not complete:" in done.stdout
+    for i, x in enumerate((1, 2, 3, 4, 6)):
+        assert f"says {x}" in (out / str(i) / "stdout.log").read_text()
+        assert json.loads((out / str(i) / "variant_config.json").read_text())["x"] == x
+    assert [read_progress(out / str(i))[1][2] for i in (0, 4)] == ["1.0", "6.0"]
+
+
+def test_each_job_knows_where_it_runs(engine: str, python: Command, tmp_path: Path) -> None:
+    app = write_app(
+        tmp_path,
+        'print(json.dumps({"code": exptools.affinity(), "cpus": sorted(os.sched_getaffinity(0))}))',
+        template="import json, exptools\n" + _template(),
+    )
+    done = python(app, "-m", engine, "x=1,2", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for i in range(2):
+        said = json.loads((tmp_path / "out" / str(i) / "stdout.log").read_text().splitlines()[-1])
+        found = status(tmp_path / "out" / str(i))
+        assert said["cpus"] == found["cpus"] == sorted(said["code"]["all_cpus"])
+        assert found["affinity_code"].split("slt_")[1]
+
+
+def _template() -> str:
+    from sweeps import APP
+
+    return APP
+
+
+TELLS_RETURNS = """
+import exptools.launching.sweeper as sweeper
+
+def sweep(*args, inner=sweeper.sweep, **kwargs):
+    batches = inner(*args, **kwargs)
+    print("RETURNED", [[(job.return_value, job.cfg.x) for job in batch] for batch in batches])
+    return batches
+
+sweeper.sweep = sweep
+"""
+
+
+def test_what_jobs_return_is_given_back(engine: str, python: Command, tmp_path: Path) -> None:
+    app = write_app(tmp_path, "return {'x': cfg.x, 'mine': Config(x=cfg.x)}")
+    app.write_text(TELLS_RETURNS + app.read_text())
+    done = python(app, "-m", engine, "x=3,4", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = next(line for line in done.stdout.splitlines() if line.startswith("RETURNED"))
+    assert all(f"({{'x': {x}, 'mine': Config(" in told and f"x={x})}}, {x})" in told for x in (3, 4))
+
+
+def test_retries_and_a_time_out(engine: str, python: Command, tmp_path: Path) -> None:
+    body = """
+        if cfg.x == 1 and not os.path.exists("was_here"):
+            open("was_here", "w")
+            raise ValueError("the first time")
+        if cfg.x == 5:
+            time.sleep(600)
+    """
+    app = write_app(tmp_path, body)
+    settings = ("hydra.launcher.retries=1", "hydra.launcher.timeout_s=3")
+    done = python(app, "-m", engine, "x=1,5", *settings, "hydra.sweep.dir=out")
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert states(tmp_path / "out") == ["COMPLETED", "TIMEOUT"]
+    assert [status(tmp_path / "out" / str(i))["attempt"] for i in range(2)] == [2, 2]
+    assert status(tmp_path / "out" / "1")["error"] == "stopped after timeout_s=3"
+
+
+def test_only_what_has_not_completed_runs_again(engine: str, python: Command, tmp_path: Path) -> None:
+    app = write_app(
+        tmp_path, 'print("ran")\nif cfg.x == 2 and not os.path.exists("ok"): raise ValueError("no")'
+    )
+    python(app, "-m", engine, "x=1,2", "hydra.sweep.dir=out")
+    (tmp_path / "ok").touch()
+
+    done = python("-m", "exptools.launching.resume_cli", "out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Resuming: 1 of 2 jobs have completed and are skipped" in done.stdout
+    assert states(tmp_path / "out") == ["COMPLETED"] * 2
+    assert [(tmp_path / "out" / str(i) / "stdout.log").read_text().count("ran\n") for i in (0, 1)] == [1, 2]
+    assert not (tmp_path / "out" / ".jobs").exists()
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state of a fake queue."""
+    for name, value in fake_queue.install(tmp_path / "site").items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "site" / "queue"
+
+
+FAKE = "hydra.launcher.engine=fake"
+
+
+def test_a_launcher_that_is_killed_finds_its_jobs_again(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, 'print("ran", flush=True)\ntime.sleep(4)\nreturn 1.0')
+    launcher = start(app, "x=1,2", FAKE)
+    wait_until(lambda: len(running(tmp_path / "out")) == 2)
+    launcher.send_signal(signal.SIGKILL)
+    launcher.communicate()
+
+    done = python("-m", "exptools.launching.resume_cli", "out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 of 2 jobs have completed and are skipped, 2 still run or wait" in done.stdout
+    assert states(tmp_path / "out") == ["COMPLETED"] * 2
+    assert [status(tmp_path / "out" / str(i))["attempt"] for i in (0, 1)] == [1, 1]
+
+
+def test_what_was_submitted_and_not_written_down_is_not_submitted_again(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    app = write_app(tmp_path, 'print("ran", flush=True)\ntime.sleep(4)')
+    python(app, "-m", "x=1,2", FAKE, "hydra.launcher.detach=true", "hydra.sweep.dir=out")
+    sweep = tmp_path / "out" / "sweep.json"
+    told = json.loads(sweep.read_text())
+    del told["submissions"]
+    sweep.write_text(json.dumps(told))
+
+    done = python("-m", "exptools.launching.resume_cli", "out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 still run or wait" in done.stdout
+    assert len(list(queue.glob("*.pid"))) == 2
+    assert states(tmp_path / "out") == ["COMPLETED"] * 2
+
+
+def test_an_allocation_that_dies_is_not_waited_for(tmp_path: Path, queue: Path) -> None:
+    app = write_app(tmp_path, "time.sleep(600 if cfg.x == 1 else 0)")
+    launcher = start(app, "x=1,2", FAKE)
+    wait_until(lambda: len(running(tmp_path / "out")) == 1 and states(tmp_path / "out")[1] == "COMPLETED", 60)
+    job = running(tmp_path / "out")[0]
+    os.killpg(int((queue / f"{job['job_id']}.pid").read_text().split()[0]), signal.SIGKILL)
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 1
+    assert states(tmp_path / "out")[1] == "COMPLETED"
+    assert status(tmp_path / "out" / "0")["state"] in ("FAILED", "INTERRUPTED")
+    assert f"({job['job_id']} in fake: FAILED)" in said
+
+
+def test_a_scheduler_that_is_away_is_waited_for(tmp_path: Path, queue: Path) -> None:
+    app = write_app(tmp_path, "time.sleep(3)")
+    launcher = start(app, "x=1", FAKE)
+    wait_until(lambda: len(running(tmp_path / "out")) == 1)
+    (queue / "away").touch()
+    wait_until(lambda: states(tmp_path / "out") == ["COMPLETED"])
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 0, said
+
+
+def test_one_that_stays_away_is_not_waited_for_for_ever(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, "time.sleep(20)")
+    launcher = start(app, "x=1", FAKE, "hydra.launcher.patience_s=3")
+    wait_until(lambda: len(running(tmp_path / "out")) == 1)
+    (queue / "away").touch()
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 2
+    assert "the scheduler does not answer (nobody is there); waiting for it, up to 3.0 s" in said
+    assert (
+        "exptools: error: the scheduler has not answered for 3.0 s (nobody is there); its jobs may go on; "
+        f"to go on: exptools-resume {tmp_path}/out" in said
+    )
+    (queue / "away").unlink()
+    done = python("-m", "exptools.launching.resume_cli", "out")
+    assert "1 still runs or waits" in done.stdout
+    assert states(tmp_path / "out") == ["COMPLETED"]
+
+
+def test_nothing_is_submitted_to_one_that_is_away(tmp_path: Path, queue: Path, python: Command) -> None:
+    queue.mkdir(parents=True)
+    (queue / "away").touch()
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", "x=1", FAKE, "hydra.launcher.patience_s=1", "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert (
+        "exptools: error: the scheduler has not answered for 1.0 s (nobody is there); nothing was submitted"
+        in done.stderr
+    )
+    assert status(tmp_path / "out" / "0")["state"] == "INTERRUPTED"
+
+
+def test_without_a_terminal_the_jobs_are_left_running(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, "time.sleep(5)")
+    launcher = start(app, "x=1,2", FAKE)
+    wait_until(lambda: len(running(tmp_path / "out")) == 2)
+    launcher.send_signal(signal.SIGTERM)
+    said, _ = launcher.communicate(timeout=20)
+
+    assert launcher.returncode == 128 + signal.SIGTERM
+    assert f"left running: 2 jobs in 2 allocations\nto go on: exptools-resume {tmp_path}/out" in said
+    assert len(running(tmp_path / "out")) == 2
+    assert python("-m", "exptools.launching.resume_cli", "out").returncode == 0
+
+
+def test_exactly_the_jobs_of_a_sweep_are_cancelled(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, "time.sleep(600 if cfg.x else 8)")
+    python(app, "-m", "x=1,2", FAKE, "hydra.launcher.detach=true", "hydra.sweep.dir=out")
+    python(app, "-m", "x=0", FAKE, "hydra.launcher.detach=true", "hydra.sweep.dir=other")
+    wait_until(lambda: len(running(tmp_path / "out")) == 2)
+
+    done = python("-m", "exptools.launching.cancel_cli", "out")
+
+    assert (done.returncode, done.stdout) == (0, f"cancelled 2 jobs of {tmp_path}/out\n")
+    assert states(tmp_path / "out") == ["INTERRUPTED"] * 2
+    assert states(tmp_path / "other") == ["RUNNING"]
+    again = python("-m", "exptools.launching.cancel_cli", "out")
+    assert again.stdout == f"{tmp_path}/out: no scheduler has jobs of this sweep; nothing was cancelled\n"
+    wait_until(lambda: states(tmp_path / "other") == ["COMPLETED"])
+
+
+def test_a_wrong_wish_is_told_and_nothing_is_made(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", "x=1", FAKE, "hydra.launcher.executor.qos=high", "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert "executor.qos is unknown to the fake queue; it knows partition" in done.stderr
+    assert not (tmp_path / "out" / "0").exists()
+
+
+def test_an_engine_that_is_not_there(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", "x=1", "hydra.launcher.engine=pbs", "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert "engine=pbs must be local, joblib, slurm or fake" in done.stderr
+
+
+def test_the_dry_run_says_what_would_be_submitted(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, "pass")
+    words = ("hydra.launcher.dry_run=true", "hydra.launcher.pack=2", "hydra.launcher.executor.partition=gpu")
+    done = python(app, "-m", "x=1,2,3", FAKE, *words, "hydra.sweep.dir=out")
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-3:] == [
+        "submitted to fake as 2 allocations, each with",
+        "  pack=2",
+        "  executor.partition=gpu",
+    ]
+    assert list(queue.glob("*.pid")) == []
+
+
+def test_max_failures_lets_nothing_further_begin(tmp_path: Path, queue: Path, python: Command) -> None:
+    app = write_app(tmp_path, 'raise ValueError("no")')
+    words = ("hydra.launcher.max_failures=1", "hydra.launcher.pack=3", "hydra.launcher.n_parallel=1")
+    done = python(app, "-m", "x=1,2,3", FAKE, *words, "hydra.sweep.dir=out")
+
+    assert done.returncode == 1
+    assert states(tmp_path / "out") == ["FAILED", "INTERRUPTED", "INTERRUPTED"]
+    assert "2 more were not begun: max_failures=1 was reached" in done.stdout
