@@ -145,8 +145,8 @@ class Cluster:
         self._until(lambda: self.ask("scontrol", "ping").returncode == 0, "the controller")
 
     def stop_controller(self) -> None:
-        """End slurmctld as a crash would."""
-        self._end("slurmctld", signal.SIGKILL)
+        """End slurmctld in order: its state is on the disk then."""
+        self._end("slurmctld", signal.SIGTERM)
 
     def start_node(self, name: str, hidden: Path | None = None) -> None:
         """Start slurmd. hidden: a directory that this node shall not see."""

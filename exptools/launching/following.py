@@ -62,6 +62,18 @@ class _Allocation:
     open: dict[int, Job]
     ended_at: float | None = None  # since when the scheduler says so, or has forgotten it
     seen: Seen | None = None
+    is_forgotten: bool = False
+
+    def state(self, queue: Queue, *, has_begun: bool) -> str:
+        """Its last state in the scheduler's words.
+
+        Slurm without accounting forgets at once what waited in an array and was cancelled.
+        """
+        last = self.seen.word if self.seen is not None else ""
+        if not self.is_forgotten:
+            return last
+        waited = self.seen is None or self.seen.phase is Phase.WAITING
+        return queue.final_state(self.id) or ("CANCELLED" if waited and not has_begun else "forgotten")
 
 
 @dataclass
@@ -172,7 +184,8 @@ class Watch:
             self._away_since, self._pause = None, _LOOK_S[0]
         for allocation in self._open:
             allocation.seen = seen.get(allocation.id, allocation.seen)
-            is_gone = allocation.id not in seen or seen[allocation.id].phase is Phase.ENDED
+            allocation.is_forgotten = allocation.id not in seen
+            is_gone = allocation.is_forgotten or seen[allocation.id].phase is Phase.ENDED
             if not is_gone:
                 allocation.ended_at = None
             elif allocation.ended_at is None:
@@ -226,8 +239,8 @@ class Watch:
 
 def _end_of(job: Job, allocation: _Allocation, queue: Queue, why_cancelled: str | None) -> Ending:
     status = _status(job.run_dir)
-    word = allocation.seen.word if allocation.seen is not None else "forgotten"
     began = status is not None and status.start is not None and status.attempt >= job.attempt
+    word = allocation.state(queue, has_begun=began)
     if status is not None and began and status.state is State.COMPLETED:
         return Ending(status.state, status.exit_code, status.error, status.note, status.returned)
     said = f"{allocation.id} in {queue.name}: {word}"

@@ -100,6 +100,10 @@ class Queue(abc.ABC):
             SchedulerAway: the scheduler does not answer.
         """
 
+    def final_state(self, id_: str) -> str | None:
+        """How an allocation ended that `look` has forgotten, in the scheduler's words; None: unknown."""
+        return None
+
     def last_words(self, directory: Path, index: int, id_: str) -> str:
         """What the scheduler left of an allocation that ended without a word of ours; "" if nothing."""
         return ""

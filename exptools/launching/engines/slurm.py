@@ -85,17 +85,26 @@ class SlurmQueue(Queue):
             with contextlib.suppress(Refused):  # they have ended
                 slurm.ask(["scancel", "--quiet", *words, *ids[first : first + 200]])
 
+    def final_state(self, id_: str) -> str | None:
+        """By sacct, if there is accounting."""
+        with contextlib.suppress(Refused, SchedulerAway):
+            said = slurm.ask(["sacct", "-X", "-n", "-P", "-o", "State", "-j", id_]).split()
+            return said[0] if said else None
+        return None
+
     def last_words(self, directory: Path, index: int, id_: str) -> str:
-        """The last line of its log; if it has none, that the node does not see the directory."""
+        """The last line of its log; if there is no log, that the node may not see the directory."""
         if _exit_code(id_) == _UNSEEN:
             choose = "choose a directory that all nodes share (hydra.sweep.dir=)"
             return f"{_node(id_)} does not see {directory}: {choose}"
-        for log in (f"{id_}_0_log.err", f"{id_}_0_log.out"):
-            with contextlib.suppress(OSError):
-                lines = (directory / LOGS / log).read_text(errors="replace").splitlines()
-                telling = [line for line in lines if line.strip() and not line.startswith("submitit ")]
-                if telling:
-                    return telling[-1].strip()
+        logs = [directory / LOGS / f"{id_}_0_log.{kind}" for kind in ("err", "out")]
+        for log in (log for log in logs if log.exists()):
+            lines = log.read_text(errors="replace").splitlines()
+            telling = [line.strip() for line in lines if line.strip() and not line.startswith("submitit ")]
+            if telling:
+                return telling[-1]
+        if any(log.exists() for log in logs):
+            return ""
         return f"it wrote nothing to {directory / LOGS}; do the nodes see that directory?"
 
     def _executor(self, folder: Path, title: str, seen: Path | None = None) -> SlurmExecutor:
