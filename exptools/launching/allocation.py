@@ -146,8 +146,11 @@ class _Allocation:
         if not left:
             return
         stop = self._stop or Stop.CANCELLED
+        left_by = [told for job in left if (told := self._submission.left(job.num)) is not None]
         if self._stop is None:  # nobody stopped it: it may begin no further job
             why: str | None = self._submission.stopped() or self._limit.told
+        elif left_by:  # another task has failed, and Slurm has ended this one for it
+            stop, why = Stop.CANCELLED, f"rank {left_by[0][0]}: {left_by[0][1]}"
         else:
             why = self._requeue(left, stop)
         for job in left if why is not None else ():

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -333,13 +334,16 @@ def _asked(n_left: int) -> str:
     """What shall become of the jobs: l, c or w. Whoever presses Ctrl-C again, or is gone, leaves them."""
     left = words.count(n_left, "job")
     question = f"\n{left} left: leave them running (l), cancel them (c), or go on watching (w)? [l] "
+    with contextlib.suppress(OSError, termios.error):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before is no answer
     while True:
         try:
-            answer = input(question).strip().lower()[:1] or "l"
+            answer = input(question).strip().lower()
         except (KeyboardInterrupt, EOFError, OSError):
             return "l"
-        if answer in ("l", "c", "w"):
-            return answer
+        for word in ("leave", "cancel", "watch"):
+            if answer in ("", word[0], word):
+                return word[0]
 
 
 @contextlib.contextmanager

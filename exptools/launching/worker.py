@@ -89,13 +89,21 @@ def _run_rank(spec: Spec) -> int:
     return how.exit_code or 0
 
 
+_TO_STDOUT = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
+    "root": {"level": "INFO", "handlers": ["console"]},
+}
+
+
 def _without_files(config: DictConfig) -> None:
     """Let a job write none of the files that Hydra would write for rank 0, too."""
     from omegaconf import open_dict, read_write
 
     with read_write(config), open_dict(config):
         config.hydra.output_subdir = None
-        config.hydra.job_logging = None
+        config.hydra.job_logging = _TO_STDOUT
 
 
 def _read_line(pipe: int) -> bytes:
