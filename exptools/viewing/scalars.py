@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _OWN = "exptools"  # the name of our own format
 _WORTH_PROCESSES = 2**25  # bytes of event files: some 0.3 s of decoding, in which processes start
-_TOGETHER = 32  # jobs whose caches are read at once
+_TOGETHER = 128  # jobs whose caches are read at once
 
 
 @dataclass(frozen=True)
