@@ -83,6 +83,11 @@ def with_kept(jobs: Sequence[Job]) -> Iterator[Job]:
             yield replace(job, kept={s.path: kept.pop(s.path) for s in job.place.sources if s.path in kept})
 
 
+def is_kept(job: Job) -> bool:
+    """Whether all of its files that would be read have been taken from the cache."""
+    return len(job.kept) == len(job.place.sources)
+
+
 def decoded_by_python(jobs: Iterable[Job]) -> bool:
     """Whether event files that are not in the cache hold so much that processes are worth their start."""
     left = _WORTH_PROCESSES
