@@ -33,9 +33,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from browser import CHROMIUM  # of the tests
 
-CARD = "[...document.querySelectorAll('#cards .note')].some((note) => /frame/.test(note.textContent))"
-USABLE = (
-    "document.querySelectorAll('#grid .ag-row').length && document.querySelectorAll('#cards .card').length"
+CARD = (
+    "[...document.querySelectorAll('#cards .card')].some((card) => "
+    "/frame/.test(card.querySelector('.note').textContent) && card.querySelector('.scatterlayer path'))"
+)
+USABLE = (  # the table and the scalars are there, and the browser is not busy loading what draws curves
+    "document.querySelectorAll('#grid .ag-row').length && document.querySelectorAll('#tags label').length "
+    "&& window.Plotly"
 )
 
 
@@ -131,7 +135,7 @@ def large(root: Path) -> dict[str, float]:
         page.on("requestfinished", finished)
         begun = time.perf_counter()
         page.goto(f"{server.url}?tags=&lines=runs")
-        until(page, "document.querySelectorAll('#grid .ag-row').length")
+        until(page, USABLE)
         took["page"] = time.perf_counter() - begun
         page.wait_for_timeout(2000)
         begun = time.perf_counter()
