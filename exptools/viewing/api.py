@@ -16,7 +16,7 @@ from exptools import rundir
 from exptools.collections import AttrDict
 from exptools.errors import RunDirError, ViewError
 from exptools.rundir import State, Status
-from exptools.viewing import bars, compare, names, parallel, runs, scalars, selection
+from exptools.viewing import bars, cache, compare, names, parallel, runs, scalars, selection
 from exptools.viewing.columns import FINAL, Column, Kind, Summary, all_columns, cell
 from exptools.viewing.compare import FlatConfig
 from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
@@ -435,6 +435,12 @@ class Runs:
                 self._note(run, found)
                 advance()
                 yield run, found
+
+    def meet_caches(self) -> None:
+        """Find out what the caches of the runs hold, before somebody waits for their curves."""
+        for run in self.runs if self._settings.cache else ():
+            for source in run.place.sources:
+                cache.meet(source.path)
 
     def finals(self, tags: Names = None) -> Iterator[tuple[Run, Finals]]:
         """Each run with the last value of each of its tags.

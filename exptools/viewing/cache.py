@@ -118,6 +118,11 @@ def _current(path: Path, wanted: Wanted) -> _Asked | None:
     return None
 
 
+def meet(path: Path) -> None:
+    """Find out what the cache of `path` holds, so that it need not be found out when somebody waits."""
+    _look_up(path)
+
+
 def is_of(path: Path) -> bool:
     """Whether there is a cache of `path` that looks like one of its present content."""
     place = next((place for place in places(path) if os.path.exists(place)), None)

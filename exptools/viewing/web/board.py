@@ -130,7 +130,12 @@ class Board:
 
     def warm(self) -> None:
         """Begin with what every page needs, while nobody has opened it yet."""
-        threading.Thread(target=self.tags, name="exptools-prepare", daemon=True).start()
+
+        def make() -> None:
+            self.tags()
+            self._live.now().runs.meet_caches()
+
+        threading.Thread(target=make, name="exptools-prepare", daemon=True).start()
 
     def prepare(self, view: View, tags: Sequence[str]) -> None:
         """Begin with the first of the cards that a page is going to have: its curves are read while the

@@ -32,7 +32,7 @@ def register(app: Dash) -> None:
     local("loadPlotly", Output("first", "children"), Input("grid", "rowData"), prevent_initial_call=True)
     local("arrange", Output("arranged", "data"), Input("grid", "columnDefs"))
     # What no part needs is not asked for: an answer costs the browser some hundredths of a second.
-    for name in ("curves", "names"):
+    for name in ("curves", "names", "table"):
         part = f"view-of-{name}"
         local(f"of{name.title()}", Output(part, "data"), Input("view", "data"), State(part, "data"))
     local(

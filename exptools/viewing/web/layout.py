@@ -57,6 +57,7 @@ def layout(title: str) -> html.Div:
             dcc.Store(id="view"),
             dcc.Store(id="view-of-curves"),
             dcc.Store(id="view-of-names"),
+            dcc.Store(id="view-of-table"),
             dcc.Store(id="view-of-command"),
             dcc.Store(id="ask-of-other"),
             dcc.Store(id="is-exporting", data=False),

@@ -14,6 +14,7 @@
   const USUAL = { tab: "curves", lines: "mean", x: "step", smooth: "0", stat: "final" };
   const OF_CURVES = ["tags", "pins", "lines", "band", "by", "split", "x", "smooth", "xscale", "yscale", "outliers", "hidden", "runs", "where"];
   const OF_NAMES = ["by", "split", "over", "runs", "where"]; // what the options of the lists depend on
+  const OF_TABLE = ["tags", "pins", "by", "split", "runs", "where"];
   const OF_RUN = { log: ["run"], media: ["run", "step"], histograms: ["run", "step"] };
 
   function conditions(text) { // as a shell reads words
@@ -107,6 +108,7 @@
 
   const ofCurves = partOf(OF_CURVES);
   const ofNames = partOf(OF_NAMES);
+  const ofTable = partOf(OF_TABLE);
   const ofCommand = (view, isExporting) => (view && isExporting ? view : nothing()); // while its menu is open
 
   // What is beside the curves is asked for where it is seen.
@@ -437,6 +439,6 @@
   page.observe(document.documentElement, { childList: true, subtree: true });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    exptools: { assemble, arrange, loadPlotly, ofCurves, ofNames, ofCommand, askOther, zoomed, zoomOf, ask, add, turn, clear, unselect },
+    exptools: { assemble, arrange, loadPlotly, ofCurves, ofNames, ofTable, ofCommand, askOther, zoomed, zoomOf, ask, add, turn, clear, unselect },
   });
 })();
