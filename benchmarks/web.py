@@ -6,8 +6,8 @@
   first curve is there, and how many points and frames a curve has; exptools and TensorBoard on the same tree,
   each started anew and given ten seconds to read;
 - RUNS (default 100) runs x 50 tags x 10,000 steps and half as many, from the cache: until the page can be
-  used (its table and its scalars are there), until plotly is loaded too, until a card with all of their single
-  runs stands, what a zoom takes until the server answers, and its memory.
+  used (its table and its scalars are there), until plotly is loaded too, until a card with all of their
+  single runs stands, what a zoom takes until the server answers, and its memory.
 
 1,000 runs need 4 GB for their cache. Needs chromium. Only ratios mean something on a shared machine.
 """
