@@ -8,7 +8,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -16,7 +16,7 @@ from exptools import rundir
 from exptools.collections import AttrDict
 from exptools.errors import RunDirError, ViewError
 from exptools.rundir import State, Status
-from exptools.viewing import bars, compare, names, parallel, runs, scalars, selection
+from exptools.viewing import bars, cache, compare, names, parallel, runs, scalars, selection
 from exptools.viewing.columns import FINAL, Column, Kind, Summary, all_columns, cell
 from exptools.viewing.compare import FlatConfig
 from exptools.viewing.curves import Curve, Reading, Wanted, concatenated, everything
@@ -29,6 +29,7 @@ from exptools.viewing.problem import Problem
 from exptools.viewing.readers import registry
 from exptools.viewing.runs import Place
 from exptools.viewing.scalars import Finals
+from exptools.viewing.seen import Seen
 from exptools.viewing.selection import Best, Condition
 from exptools.viewing.summary import Table, tabulate, why_failed
 
@@ -94,7 +95,7 @@ class Run:
 class Settings:
     """How runs are read; see load. memo: what is kept of runs between two looks at them, by path.
 
-    held: their curves between two looks.
+    held: their curves between two looks. seen: what the last look saw of directories, configs and states.
     """
 
     cache: bool = True
@@ -103,6 +104,7 @@ class Settings:
     memo: dict[Hashable, Remembered] | None = None
     paths: tuple[str, ...] = ()  # where they were looked for, as it was given
     held: Held | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,11 @@ def load(
 def loaded(paths: Sequence[str | os.PathLike[str]], settings: Settings) -> Runs:
     """The runs at and below `paths`, as load gives them, their files called by `paths` as they are."""
     with bars.shown("looking for runs", None, wanted=settings.progress):
-        found = runs.find(paths)
-    each = [_load(place) for place in bars.over(found.places, "reading configs", wanted=settings.progress)]
+        found = runs.find(paths, settings.seen)
+    each = [
+        _loaded(place, settings.seen)
+        for place in bars.over(found.places, "reading configs", wanted=settings.progress)
+    ]
     return Runs(each, found.problems, settings)
 
 
@@ -152,6 +157,7 @@ class _Found:
     problems: dict[Problem, None]  # dicts, so that what is met twice is named once
     superseded: dict[str, dict[str, int]] = field(default_factory=dict)
     tags: dict[str, None] = field(default_factory=dict)
+    stamps: dict[Path, Hashable] = field(default_factory=dict)
 
 
 class Runs:
@@ -272,6 +278,13 @@ class Runs:
         """Those of the runs that have one of these names."""
         return self._with(run for run in self.runs if run.name in names)
 
+    def stamp(self, run: Run) -> Hashable:
+        """What the files of a run were like when somebody asked first; None where one could not be asked."""
+        if run.path not in self._found.stamps:
+            found = stamp_of(run.place)
+            self._found.stamps[run.path] = None if found is None else tuple(map(tuple, found))
+        return self._found.stamps[run.path]
+
     @property
     def tags(self) -> tuple[str, ...]:
         """The scalars that were met so far: all, once the table or something else was made of them."""
@@ -377,11 +390,11 @@ class Runs:
         if held is None:
             yield from self._read(scalars.read, wanted)
             return
-        stamps = {run.name: held.stamp(run.place) for run in self.runs}
-        known = {run.name: held.get(run.place, stamps[run.name], wanted) for run in self.runs}
+        # Before they are read.
+        known = {run.name: held.get(run.place, self.stamp(run), wanted) for run in self.runs}
         for run, reading in self._completed(known, scalars.read, wanted):
             if known[run.name] is None:
-                held.put(run.place, stamps[run.name], wanted, reading)
+                held.put(run.place, self.stamp(run), wanted, reading)
             yield run, reading
 
     def _finals(self, wanted: Wanted) -> Iterator[tuple[Run, Finals]]:
@@ -417,11 +430,17 @@ class Runs:
         is_python = scalars.decoded_by_python(jobs)
         with bars.shown("reading scalars", len(jobs), wanted=self._settings.progress) as advance:
             given = jobs if is_python else scalars.with_kept(jobs)
-            several = parallel.mapped(read, given, in_processes=is_python)
+            several = parallel.mapped(read, given, in_processes=is_python, is_light=scalars.is_kept)
             for run, found in zip(self.runs, several, strict=True):
                 self._note(run, found)
                 advance()
                 yield run, found
+
+    def meet_caches(self) -> None:
+        """Find out what the caches of the runs hold, before somebody waits for their curves."""
+        for run in self.runs if self._settings.cache else ():
+            for source in run.place.sources:
+                cache.meet(source.path)
 
     def finals(self, tags: Names = None) -> Iterator[tuple[Run, Finals]]:
         """Each run with the last value of each of its tags.
@@ -698,6 +717,21 @@ class Runs:
     def _selected(self, spec: Spec) -> Runs:
         """The runs that the figure is of: its `select` holds the arguments of Runs.select."""
         return self.select(**spec.select) if spec.select else self
+
+
+def _loaded(place: Place, seen: Seen | None) -> Run:
+    """The run at `place`; as it was seen before, if what says its config and state has not changed."""
+    stamp = None if seen is None else registry.stamp(place.home)
+    if seen is None or stamp is None:
+        return _load(place)
+    before, run = seen.runs.get(place.path, (None, None))
+    if run is None or before != stamp or run.place != place:
+        run = _load(place)
+        if run.config is not None and run.status is not None and not run.problems:
+            seen.runs[place.path] = stamp, run
+    return (
+        run if run.status is not None and run.status.end is not None else replace(run, loaded_at=time.time())
+    )
 
 
 def _load(place: Place) -> Run:

@@ -251,12 +251,14 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 def _web(options: argparse.Namespace) -> int:
+    from exptools.viewing.seen import Seen
     from exptools.viewing.web.start import DEFAULT_PORT, start
 
     memo: dict[Any, Any] = {}
+    seen = Seen()
 
     def load(held: Held) -> Runs:
-        return _load(options, memo=memo, held=held).select(**_selection(options))
+        return _load(options, memo=memo, held=held, seen=seen).select(**_selection(options))
 
     def say(line: str) -> None:
         with _stdout():

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exptools.viewing.curves import Curve, Reading, Wanted
-from exptools.viewing.known import stamp_of
 from exptools.viewing.runs import Place
 
 
@@ -32,13 +31,11 @@ class Held:
         self._curves: OrderedDict[tuple[Path, str], Curve] = OrderedDict()
         self._lock = threading.Lock()
 
-    def stamp(self, place: Place) -> Hashable:
-        """What the files of a run are like right now: to be taken before they are read."""
-        found = stamp_of(place)
-        return None if found is None else tuple(map(tuple, found))
-
     def get(self, place: Place, stamp: Hashable, wanted: Wanted) -> Reading | None:
-        """The reading of a run; None if not all that is wanted is held."""
+        """The reading of a run; None if not all that is wanted is held.
+
+        stamp: what its files are like, taken before they are read; see Runs.stamp.
+        """
         with self._lock:
             known = self._runs.get(place.path)
             if stamp is None or known is None or known.stamp != stamp:

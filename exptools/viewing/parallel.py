@@ -31,11 +31,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def mapped(function: Callable[[T], R], items: Iterable[T], *, in_processes: bool = False) -> Iterator[R]:
+def mapped(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    in_processes: bool = False,
+    is_light: Callable[[T], bool] = lambda _: False,
+) -> Iterator[R]:
     """`function` of each item, in their order, several at a time.
 
     An item is asked for when there is room for it. in_processes: `function` and what it takes and gives can
-    be pickled. What it raises is raised here.
+    be pickled. is_light: of which items it is so little work that another thread would only take time. What
+    it raises is raised here.
     """
     n_workers = min(cores(), operator.length_hint(items, cores()))
     if n_workers < 2:
@@ -45,13 +52,22 @@ def mapped(function: Callable[[T], R], items: Iterable[T], *, in_processes: bool
         executor = stack.enter_context(ThreadPoolExecutor(n_workers, thread_name_prefix="exptools-view"))
         if in_processes:  # ended before the threads, which wait for them
             function = stack.enter_context(_elsewhere(function))
-        yield from _in_order(executor, function, items, n_workers * _AHEAD)
+        yield from _in_order(executor, function, items, n_workers * _AHEAD, is_light)
 
 
-def _in_order(executor: Executor, function: Callable[[T], R], items: Iterable[T], most: int) -> Iterator[R]:
+def _in_order(
+    executor: Executor,
+    function: Callable[[T], R],
+    items: Iterable[T],
+    most: int,
+    is_light: Callable[[T], bool],
+) -> Iterator[R]:
     waiting: deque[Future[R]] = deque()
     try:
         for item in items:
+            if not waiting and is_light(item):
+                yield function(item)
+                continue
             waiting.append(executor.submit(function, item))
             if len(waiting) >= most:
                 yield waiting.popleft().result()

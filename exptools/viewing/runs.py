@@ -5,11 +5,10 @@ The tree may change while it is walked: what has vanished since it was listed wa
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from exptools import rundir
 from exptools.errors import ViewError
 from exptools.viewing.problem import Problem
 from exptools.viewing.readers import registry
-from exptools.viewing.readers.format import Format
+from exptools.viewing.readers.format import Format, always
+from exptools.viewing.seen import Seen, Stamp, Tree, is_settled, stamp, stamps_of
 
 _SWEEP_MARKS = (rundir.SWEEP, "multirun.yaml")  # ours, and Hydra's own
 
@@ -68,6 +68,11 @@ class _Home:
 
 @dataclass
 class _Walk:
+    """seen: of the last walk. listings: of this one, for the next. is_same: whether it is like the last."""
+
+    seen: Seen
+    listings: dict[Path, tuple[Stamp, Listing]] = field(default_factory=dict)
+    is_same: bool = True
     homes: list[_Home] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     visited: set[tuple[int, int]] = field(default_factory=set)  # device and inode
@@ -75,14 +80,21 @@ class _Walk:
 
 
 @dataclass
-class _Listing:
+class Listing:
+    """What a directory holds. judged: the files whose beginnings were looked at, as they were before that.
+
+    is_plain: whether all this is the same as long as the directory and those files are.
+    """
+
     marks: set[Format] = field(default_factory=set)
     sources: list[Source] = field(default_factory=list)
     directories: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
+    judged: dict[Path, Stamp] = field(default_factory=dict)
+    is_plain: bool = True
 
 
-def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
+def find(paths: Sequence[str | os.PathLike[str]], seen: Seen | None = None) -> Found:
     """The runs at and below `paths`, at any depth.
 
     A directory is a run if it holds a mark of a format (see Format), or files with scalars and no directory
@@ -90,6 +102,9 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
     each such sub-directory is a run of its own, named run/sub, with the config and status of the enclosing
     run. Hidden directories and a run's snapshots are passed over; symbolic links are followed, each directory
     is visited once.
+
+    seen: what was seen at the last look, and then at this one; directories that have not changed are not
+    listed again.
 
     Raises:
         ViewError: a path does not exist or is not a directory, or there is no run at all.
@@ -99,7 +114,8 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
     if any(not os.fspath(path) for path in paths):
         raise ViewError("the path is empty; give a directory that holds runs, for example multirun/")
     roots = [_existing(Path(path)) for path in paths]
-    walk = _Walk()
+    seen = Seen() if seen is None else seen
+    walk = _Walk(seen)
     for root in roots:
         _visit(walk, root, None)
     while walk.links:  # last, so that a run is known by its real directory where that was walked too
@@ -111,7 +127,13 @@ def find(paths: Sequence[str | os.PathLike[str]]) -> Found:
             f"no runs below {given}: a run is a directory with the files of one of "
             f"{', '.join(format_.name for format_ in registry.formats())}; give a directory above some{held}"
         )
-    return Found(tuple(_named(roots, _without_settings(walk.homes))), tuple(walk.problems))
+    seen.listings = walk.listings
+    tree = seen.tree
+    if tree is None or not walk.is_same or tree.roots != tuple(roots) or not _are_sweeps(tree.sweeps):
+        sweeps: dict[Path, Path] = {}
+        places = tuple(_named(roots, _without_settings(walk.homes), sweeps))
+        tree = seen.tree = Tree(tuple(roots), Found(places, tuple(walk.problems)), sweeps)
+    return tree.found
 
 
 def natural(text: str) -> list[list[tuple[int, int, str, str]]]:
@@ -162,7 +184,7 @@ def _without_settings(homes: list[_Home]) -> list[_Home]:
     return [home for home in homes if not is_setting(home)]
 
 
-def _belonging(walk: _Walk, path: Path, listing: _Listing, above: _Home | None) -> _Home | None:
+def _belonging(walk: _Walk, path: Path, listing: Listing, above: _Home | None) -> _Home | None:
     """The run that `path` and what is below it belongs to."""
     of = {*listing.marks, *(source.format for source in listing.sources)}
     is_whole = any(format_.is_whole for format_ in of)
@@ -180,32 +202,51 @@ def _belonging(walk: _Walk, path: Path, listing: _Listing, above: _Home | None) 
     return above
 
 
-def _list(walk: _Walk, path: Path) -> _Listing | None:
+def _list(walk: _Walk, path: Path) -> Listing | None:
     """What `path` holds; None if it was visited before, has vanished or cannot be looked into."""
-    listing = _Listing()
     try:
-        identity = os.stat(path)
-        if (identity.st_dev, identity.st_ino) in walk.visited:
+        found = os.stat(path)
+        if (found.st_dev, found.st_ino) in walk.visited:
             return None
-        walk.visited.add((identity.st_dev, identity.st_ino))
-        with os.scandir(path) as entries:
-            for entry in entries:
-                marks, scalars = registry.of_name(entry.name)
-                listing.marks |= {format_ for format_ in marks if format_.proves(path / entry.name)}
-                if not entry.name.startswith("."):
-                    _sort_in(walk, listing, path / entry.name, entry, scalars)
+        walk.visited.add((found.st_dev, found.st_ino))
+        before = walk.seen.listings.get(path)
+        if before is not None and before[0] == stamp(found) and _is_as_it_was(before[1]):
+            walk.listings[path] = before
+            return before[1]
+        walk.is_same = False
+        listing = _listed(walk, path)
     except FileNotFoundError:
+        walk.is_same = False
         return None
     except OSError as error:
+        walk.is_same = False
         walk.problems.append(Problem.of_os(path, error))
         return None
+    if listing.is_plain and is_settled(found):
+        walk.listings[path] = stamp(found), listing
+    return listing
+
+
+def _is_as_it_was(listing: Listing) -> bool:
+    return stamps_of(listing.judged) == tuple(listing.judged.values())
+
+
+def _listed(walk: _Walk, path: Path) -> Listing:
+    listing = Listing()
+    with os.scandir(path) as entries:
+        for entry in entries:
+            marks, scalars = registry.of_name(entry.name)
+            listing.is_plain &= not entry.is_symlink() and all(f.proves is always for f in marks)
+            listing.marks |= {format_ for format_ in marks if format_.proves(path / entry.name)}
+            if not entry.name.startswith("."):
+                _sort_in(walk, listing, path / entry.name, entry, scalars)
     order = {format_: i for i, format_ in enumerate(registry.formats())}
     listing.sources.sort(key=lambda source: (order[source.format], natural(source.path.name)))
     return listing
 
 
 def _sort_in(
-    walk: _Walk, listing: _Listing, path: Path, entry: os.DirEntry[str], scalars: Sequence[Format]
+    walk: _Walk, listing: Listing, path: Path, entry: os.DirEntry[str], scalars: Sequence[Format]
 ) -> None:
     """scalars: the formats that have files of that name."""
     try:
@@ -214,10 +255,16 @@ def _sort_in(
         elif entry.is_symlink() and entry.is_dir():
             listing.links.append(path)
         elif scalars and entry.is_file():
-            format_ = next((f for f in scalars if f.claims(path)), None)
-            if format_ is not None:
-                listing.sources.append(Source(path, format_))
+            before = stamps_of([path])
+            listing.is_plain &= before is not None
+            listing.judged |= dict(zip([path], before or (), strict=False))
+            for format_ in scalars:
+                listing.is_plain &= format_.claims is always or format_.stamp is not None
+                if format_.claims(path):
+                    listing.sources.append(Source(path, format_))
+                    break
     except OSError as error:  # a link to itself, for one; the others in the directory are unharmed
+        listing.is_plain = False
         walk.problems.append(Problem.of_os(path, error))
 
 
@@ -231,15 +278,27 @@ def below(paths: Iterable[str | os.PathLike[str]]) -> dict[str, str]:
     return {given: _name(path, base) for given, path in absolute.items()}
 
 
-def _named(roots: list[Path], homes: list[_Home]) -> list[Place]:
-    """The places of `homes`, named by their path below the root (below what several roots share)."""
+def _named(roots: list[Path], homes: list[_Home], sweeps: dict[Path, Path]) -> list[Place]:
+    """The places of `homes`, named by their path below the root (below what several roots share).
+
+    sweeps: gets the sweep of each directory that runs lie in: one has many.
+    """
     absolute = [os.path.abspath(root) for root in roots]
     base = os.path.commonpath(absolute)
     if any(os.path.abspath(home.path) == base for home in homes):
         base = os.path.dirname(base)  # a run that was itself given is known by its own name
-    sweep_of = functools.cache(_sweep)  # the runs of a sweep lie in one directory
+
+    def sweep_of(directory: Path) -> Path:
+        if directory not in sweeps:
+            sweeps[directory] = _sweep(directory)
+        return sweeps[directory]
+
     places = (place for home in homes for place in _places(home, base, sweep_of(_absolute(home.path).parent)))
     return sorted(places, key=lambda place: natural(place.name))
+
+
+def _are_sweeps(sweeps: Mapping[Path, Path]) -> bool:
+    return all(_sweep(directory) == sweep for directory, sweep in sweeps.items())
 
 
 def _absolute(path: Path) -> Path:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _OWN = "exptools"  # the name of our own format
 _WORTH_PROCESSES = 2**25  # bytes of event files: some 0.3 s of decoding, in which processes start
-_TOGETHER = 32  # jobs whose caches are read at once
+_TOGETHER = 128  # jobs whose caches are read at once
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ def with_kept(jobs: Sequence[Job]) -> Iterator[Job]:
         kept = cache.several(paths, these[0].wanted)
         for job in these:
             yield replace(job, kept={s.path: kept.pop(s.path) for s in job.place.sources if s.path in kept})
+
+
+def is_kept(job: Job) -> bool:
+    """Whether all of its files that would be read have been taken from the cache."""
+    return len(job.kept) == len(job.place.sources)
 
 
 def decoded_by_python(jobs: Iterable[Job]) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 from tensorboardX import SummaryWriter
 from view_files import progress_text, sweep, write_run
@@ -486,6 +487,38 @@ def test_of_several_caches_those_of_unchanged_files_are_read_at_once(
     )
     monkeypatch.setattr(cache, "_TOGETHER", 3 * 8 * 9 * 2)  # bytes: the columns of two runs
     assert list(cache.several(paths, everything)) == paths[2:4]
+
+
+def test_several_caches_of_runs_that_measured_different_things_are_each_what_they_are_alone(
+    tmp_path: Path,
+) -> None:
+    for i in range(6):
+        columns = {f"tag{j}": [i + j / 8] * (3 + i) for j in range(1 + i % 3)}
+        write_run(tmp_path / str(i), columns)
+    write_run(tmp_path / "uneven", {"tag1": [1.0, None, 3.0], "tag0": [None, 0.5, NAN]})
+    write_run(tmp_path / "other order", {"tag1": [1.0, 2.0], "tag0": [0.5, 0.25]})
+    write_run(tmp_path / "nothing", {})
+
+    same(tmp_path)
+
+    for tags in ("tag0", "tag1", ["tag2", "tag0"]):
+        each = {run.name: list(load(tmp_path).only([run.name]).readings()) for run in load(tmp_path)}
+        for run, reading in load(tmp_path).readings(tags):
+            ((_, alone),) = each[run.name]
+            for tag, curve in reading.curves.items():
+                assert curve.step.tobytes() == alone.curves[tag].step.tobytes()
+                assert curve.value.tobytes() == alone.curves[tag].value.tobytes()
+
+
+def test_a_cache_with_other_rows_than_it_says_is_not_used(tmp_path: Path) -> None:
+    paths = [write_run(tmp_path / str(i), {"loss": [1.5 + i] * 9}) / rundir.PROGRESS for i in range(3)]
+    before = same(tmp_path)
+    (place,) = (paths[1].parent / cache.DIRECTORY).iterdir()
+    frame, said_of_it = pl.read_parquet(place), pl.read_parquet_metadata(place)
+    frame.head(8).write_parquet(place, metadata={cache._KEY: said_of_it[cache._KEY]})
+
+    assert cache.several(paths, everything) == {}
+    assert same(tmp_path) == before
 
 
 def test_of_several_caches_a_damaged_one_harms_no_other(tmp_path: Path) -> None:

@@ -230,10 +230,10 @@ def test_a_run_that_has_grown_is_read_again(tmp_path: Path) -> None:
 
 def test_a_run_whose_files_vanish_is_not_taken_from_memory(tmp_path: Path) -> None:
     root, held = sweep(tmp_path / "sweep"), Held(MUCH)
-    runs = loaded([root], Settings(cache=False, held=held))
-    losses(runs)
+    losses(loaded([root], Settings(cache=False, held=held)))
     (root / "0" / "progress.csv").unlink()
 
+    runs = loaded([root], Settings(cache=False, held=held))
     found = {run.name: set(reading.curves) for run, reading in runs.readings(["loss"])}
 
     assert found == {"0": set(), "1": {"loss"}, "2": {"loss"}, "3": {"loss"}}

@@ -99,7 +99,8 @@ class Page:
             """(tags) => {
                 const cards = [...document.querySelectorAll('#cards .card')];
                 const found = cards.map((card) => card.querySelector('h3').textContent);
-                const isDrawn = (card) => /frame/.test(card.querySelector('.note').textContent);
+                const isDrawn = (card) => /frame/.test(card.querySelector('.note').textContent)
+                    && (card.querySelector('.js-plotly-plot') || {})._fullData;
                 return JSON.stringify(found) === JSON.stringify(tags) && cards.every(isDrawn);
             }""",
             list(tags),

@@ -520,10 +520,10 @@ def test_the_first_card_is_begun_before_it_is_asked_for(tree: Path, monkeypatch:
     board, made = Board(lambda: load(tree)), counting(monkeypatch)
     view = View(lines="runs")
 
-    board.prepare(view)
+    board.prepare(view, ["loss"])
     while made["loss"] < 1:
         time.sleep(0.01)
     board.card(view, "loss")
 
     assert made == {"loss": 1}
-    board.prepare(View(where=("nosuch>1",)))  # says nothing
+    board.prepare(View(where=("nosuch>1",)), ["loss"])  # says nothing

@@ -98,6 +98,7 @@ def test_a_scatter_is_over_the_first_key_that_varies_and_its_command_says_so(add
         axis = page.js("document.querySelector('#other .js-plotly-plot')._fullLayout.xaxis.title.text")
 
         assert axis == "lr"
+        page.page.click("#export summary")
         page.until("() => /over=lr/.test(document.querySelector('#command').textContent)")
 
 

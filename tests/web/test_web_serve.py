@@ -461,7 +461,7 @@ def test_without_any_package_the_error_says_how_to_get_them(python: Command) -> 
     assert done.stderr.splitlines()[-1] == f"exptools.errors.ViewError: {MISSING}"
 
 
-@pytest.mark.parametrize("name", ["dash", "dash_ag_grid", "tsdownsample", "waitress"])
+@pytest.mark.parametrize("name", ["dash", "dash_ag_grid", "waitress"])
 def test_without_one_package_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     serve.check_installed()
     monkeypatch.setitem(sys.modules, name, None)

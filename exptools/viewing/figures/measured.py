@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from exptools.errors import ViewError
 from exptools.viewing import compare
@@ -53,10 +54,10 @@ def measured(runs: Runs, spec: Spec, others: Sequence[str] = ()) -> Measured:
     if not spec.tags:
         raise ViewError("no tag was given; name at least one, for example 'loss'")
     of_x = () if spec.x in AXES else (spec.x,)
-    found = Measured()
+    found, steps = Measured(), _Steps()
     for run, reading in runs.readings([*spec.tags, *others, *of_x]):
         found.has_x |= spec.x in reading.curves
-        _add(found, run, reading, [*spec.tags, *others], spec.x)
+        _add(found, run, reading, [*spec.tags, *others], spec.x, steps)
     if of_x and not found.has_x:
         raise ViewError(f"x cannot be {spec.x!r}, for no run has a tag of exactly this name; give one")
     if not any(found.frames.values()):
@@ -71,11 +72,11 @@ def chosen(found: Measured, patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(t for pattern in patterns for t in tags if compare.matches(t, [pattern])))
 
 
-def _add(found: Measured, run: Run, reading: Reading, patterns: Sequence[str], x: str) -> None:
+def _add(found: Measured, run: Run, reading: Reading, patterns: Sequence[str], x: str, steps: _Steps) -> None:
     curves = {tag: c for tag, c in reading.curves.items() if compare.matches(tag, patterns) and len(c)}
-    began = min((_first(curve.wall_time) for curve in curves.values()), default=np.nan)
+    ats = _ats(curves, x, reading.curves, steps)
     for tag, curve in curves.items():
-        at = _x(curve, x, began, reading.curves)
+        at = ats[tag]
         has = np.isfinite(at)
         found.frames.setdefault(tag, {})[run.name] = len(curve)
         if not has.all():
@@ -97,15 +98,34 @@ def _first(wall_time: Floats) -> float:
     return float(np.fmin.reduce(wall_time))
 
 
-def _x(curve: Curve, x: str, began: float, curves: Mapping[str, Curve]) -> Floats:
-    """The x of each frame of `curve`, nan where there is none."""
+class _Steps:
+    """Steps as x. Runs of a sweep mostly have the same ones: those are one array, made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], tuple[NDArray[np.int64], Floats]] = {}
+
+    def of(self, curve: Curve) -> Floats:
+        """The steps of a curve that has frames."""
+        step = curve.step
+        key = len(step), int(step[0]), int(step[-1])
+        known = self._known.get(key)
+        if known is None or not np.array_equal(known[0], step):
+            known = self._known[key] = step, step.astype(np.float64)
+        return known[1]
+
+
+def _ats(curves: Mapping[str, Curve], x: str, every: Mapping[str, Curve], steps: _Steps) -> dict[str, Floats]:
+    """The x of each frame of each of `curves`, nan where there is none. every: all curves of the run."""
     if x == "step":
-        return curve.step.astype(np.float64)
+        return {tag: steps.of(curve) for tag, curve in curves.items()}
     if x == "wall_time":
-        return curve.wall_time
+        return {tag: curve.wall_time for tag, curve in curves.items()}
     if x == "relative":
-        return curve.wall_time - began
-    return _at_steps(curves[x], curve) if x in curves else np.full(len(curve), np.nan)
+        began = min((_first(curve.wall_time) for curve in curves.values()), default=np.nan)
+        return {tag: curve.wall_time - began for tag, curve in curves.items()}
+    if x not in every:
+        return {tag: np.full(len(curve), np.nan) for tag, curve in curves.items()}
+    return {tag: _at_steps(every[x], curve) for tag, curve in curves.items()}
 
 
 def _at_steps(of: Curve, curve: Curve) -> Floats:

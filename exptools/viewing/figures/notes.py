@@ -12,6 +12,7 @@ from exptools.viewing import compare
 from exptools.viewing.figures import looks, series
 from exptools.viewing.figures.source import Source, panel_name, x_in_words
 from exptools.viewing.figures.spec import AXES
+from exptools.viewing.statistics.curves import ordered
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Run
@@ -112,7 +113,7 @@ def _about_x(source: Source, tag: str, begin: str, runs: set[str]) -> Iterator[s
         names = compare.listed([f"{run} ({n} of {every[run]})" for run, n in lost.items()])
         yield f"{begin}: frames without {x_in_words(source.spec.x)} are left out: {names}"
     curves = source.found.curves.get(tag, {})
-    replaced = sum(len(curves[run][0]) - np.unique(curves[run][0]).size for run in curves if run in runs)
+    replaced = sum(ordered(*curves[run]).replaced for run in curves if run in runs)
     if replaced:
         frames = counted(replaced, "frame")
         yield f"{begin}: {frames} had the x of a later one of the same run, which alone counts"

@@ -5,7 +5,7 @@ A package adds one through the entry point group "exptools.readers", whose entri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -66,7 +66,9 @@ class Format:
     are what was measured; False: rounded to float32 or so, and only taken where no exact file has a frame.
     read_on: reads a file that has grown from where it ended; None if it must be read anew. is_cut: whether
     its writer takes back what a resumed run measures again; of others, steps that go back in a file are taken
-    for a resume. config, status: of the run in a directory.
+    for a resume. config, status: of the run in a directory. stamp: of that directory, what config and status
+    are read from is like; None where that cannot be told. A format that has one claims a file by nothing but
+    its beginning and the names beside it.
     """
 
     name: str
@@ -81,3 +83,4 @@ class Format:
     is_cut: bool = False
     config: Callable[[Path], ConfigReading] | None = None
     status: Callable[[Path], StatusReading] | None = None
+    stamp: Callable[[Path], Hashable | None] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 
 from exptools import rundir
@@ -11,6 +12,7 @@ from exptools.viewing.problem import Problem
 from exptools.viewing.readers import configs, csv_table, progress, viskit
 from exptools.viewing.readers.files import first_line, holds
 from exptools.viewing.readers.format import ConfigReading, Format, StatusReading
+from exptools.viewing.seen import stamps_of
 
 _BEGINNING = ",".join(FIRST_COLUMNS).encode()
 
@@ -35,6 +37,11 @@ def status(home: Path) -> StatusReading:
         return StatusReading(rundir.read_status(home))
     except RunDirError as error:
         return StatusReading(None, (Problem.of_json(home / rundir.STATUS, error),))
+
+
+def stamp(home: Path) -> Hashable | None:
+    """What the two files are like that say config and status, if both are there."""
+    return stamps_of([home / rundir.STATUS, home / rundir.VARIANT])
 
 
 def _claims(path: Path) -> bool:
@@ -62,4 +69,5 @@ FORMAT = Format(
     is_cut=True,
     config=config,
     status=status,
+    stamp=stamp,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import importlib
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,12 @@ def config(home: Path) -> ConfigReading:
             if found.config is not None:
                 return ConfigReading(found.config, tuple(problems))
     return ConfigReading(None, tuple(problems))
+
+
+def stamp(home: Path) -> Hashable | None:
+    """What config and status of a run are read from is like, if the format that is asked first says both."""
+    first = formats()[0]
+    return None if first.stamp is None else first.stamp(home)
 
 
 def status(home: Path) -> StatusReading:

@@ -42,7 +42,7 @@ def register(app: Dash, board: Board) -> None:
             found = _resolved(view.from_query(search or ""), board)
         except ViewError as error:
             problem, found = f"{error}. Shown is what is usual.", View()
-        board.prepare(found)
+        board.prepare(found, board.shown(found))
         values = _controls(found, board)
         zoom = _zooms(found)
         return (

@@ -128,15 +128,26 @@ class Board:
 
         return self._cards.get(self.card_key(view, tag), make)
 
-    def prepare(self, view: View) -> None:
-        """Begin with the first card of a view: its curves are read while the browser still makes the page."""
+    def warm(self) -> None:
+        """Begin with what every page needs, while nobody has opened it yet."""
+
+        def make() -> None:
+            self.tags()
+            self._live.now().runs.meet_caches()
+
+        threading.Thread(target=make, name="exptools-prepare", daemon=True).start()
+
+    def prepare(self, view: View, tags: Sequence[str]) -> None:
+        """Begin with the first of the cards that a page is going to have: its curves are read while the
+        browser still makes it.
+        """
 
         def make() -> None:
             with contextlib.suppress(ExptoolsError):  # who asks for the card is told
-                for tag in self.shown(view)[:1]:
-                    self.card(view, tag)
+                self.card(view, tags[0])
 
-        threading.Thread(target=make, name="exptools-prepare", daemon=True).start()
+        if tags:
+            threading.Thread(target=make, name="exptools-prepare", daemon=True).start()
 
     def card_key(self, view: View, tag: str) -> Hashable:
         """Another one whenever the lines of a card are others."""

@@ -29,9 +29,22 @@ def register(app: Dash) -> None:
         State("view", "data"),
         prevent_initial_call=True,
     )
+    local("loadPlotly", Output("first", "children"), Input("grid", "rowData"), prevent_initial_call=True)
     local("arrange", Output("arranged", "data"), Input("grid", "columnDefs"))
+    # What no part needs is not asked for: an answer costs the browser some hundredths of a second.
+    for name in ("curves", "names", "table"):
+        part = f"view-of-{name}"
+        local(f"of{name.title()}", Output(part, "data"), Input("view", "data"), State(part, "data"))
     local(
-        "ofCurves", Output("view-of-curves", "data"), Input("view", "data"), State("view-of-curves", "data")
+        "ofCommand", Output("view-of-command", "data"), Input("view", "data"), Input("is-exporting", "data")
+    )
+    local(
+        "askOther",
+        Output("ask-of-other", "data"),
+        Input("view", "data"),
+        Input("look", "data"),
+        Input("theme", "data"),
+        State("ask-of-other", "data"),
     )
     local(
         "zoomed",

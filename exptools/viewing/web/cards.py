@@ -50,6 +50,8 @@ def register(app: Dash, board: Board) -> None:
             is_where = "where" in said and _is_of_conditions(board, said)
             return no_update, no_update, "" if is_where else str(error), str(error) if is_where else ""
         tags = board.shown(asked)
+        known = {card["tag"] for card in there}
+        board.prepare(asked, [tag for tag in tags if tag not in known])
         note = "" if len(runs) else "No run is like this; change the conditions."
         children = _changed([card["tag"] for card in there], tags, asked, board, zoom)
         return children, _legend(labels, board.label_keys(asked), asked, theme), "", note
@@ -61,6 +63,7 @@ def register(app: Dash, board: Board) -> None:
         Output({"type": "pin", "tag": MATCH}, "aria-pressed"),
         Input({"type": "ask", "tag": MATCH}, "data"),
         State({"type": "card", "tag": MATCH}, "id"),
+        prevent_initial_call=True,
     )
     def card(ask: dict[str, Any] | None, name: dict[str, str]) -> tuple[Any, ...]:
         if ask is None:

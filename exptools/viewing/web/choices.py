@@ -44,7 +44,7 @@ def register(app: Dash, board: Board) -> None:
     @app.callback(
         *(Output(name, "options") for name in LISTS),
         Input("look", "data"),
-        Input("view-of-curves", "data"),
+        Input("view-of-names", "data"),
         *(State(name, "options") for name in LISTS),
         prevent_initial_call=True,
     )

@@ -48,7 +48,7 @@ def register(app: Dash, board: Board, title: str, given: list[str]) -> None:
         except ExptoolsError as error:
             return Response(f"{error}\n", 400, mimetype="text/plain")
 
-    @app.callback(Output("command", "children"), Input("view", "data"), prevent_initial_call=True)
+    @app.callback(Output("command", "children"), Input("view-of-command", "data"), prevent_initial_call=True)
     def told(said: dict[str, Any] | None) -> str:
         try:
             return command(board, view.parse(said or {}), given)

@@ -56,6 +56,11 @@ def layout(title: str) -> html.Div:
             dcc.Store(id="arranged"),
             dcc.Store(id="view"),
             dcc.Store(id="view-of-curves"),
+            dcc.Store(id="view-of-names"),
+            dcc.Store(id="view-of-table"),
+            dcc.Store(id="view-of-command"),
+            dcc.Store(id="ask-of-other"),
+            dcc.Store(id="is-exporting", data=False),
             dcc.Store(id="look"),
             dcc.Store(id="zoom", data={}),
             dcc.Store(id="hidden", data=[]),
@@ -64,8 +69,7 @@ def layout(title: str) -> html.Div:
             _head(title),
             html.Div(className="body", children=[_side(), _main()]),
             _help(),
-            # Plotly is loaded with the first graph: from the beginning on, not when the first card comes.
-            dcc.Graph(id="first", figure={}, style={"display": "none"}),
+            html.Div(id="first", hidden=True),
         ],
     )
 

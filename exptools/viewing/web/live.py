@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from exptools.errors import ExptoolsError
-from exptools.viewing.known import stamp_of
 
 if TYPE_CHECKING:
     from exptools.viewing.api import Runs
@@ -80,5 +79,5 @@ class Live:
 
 def _seen(runs: Runs) -> tuple[list[Any], list[Any]]:
     """What tells one look from another: of its frames, and of the rest."""
-    of_frames = [(run.name, run.path, stamp_of(run.place), hash(repr(run.flat))) for run in runs]
+    of_frames = [(run.name, run.path, runs.stamp(run), hash(repr(run.flat))) for run in runs]
     return of_frames, [(run.state, run.status) for run in runs]

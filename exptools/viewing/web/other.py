@@ -28,13 +28,15 @@ def register(app: Dash, board: Board) -> None:
 
     @app.callback(
         Output("step", "options"),
-        Input("view", "data"),
-        Input("look", "data"),
+        Input("ask-of-other", "data"),
         State("step", "options"),
+        prevent_initial_call=True,
     )
-    def steps(said: dict[str, Any] | None, look: Any, before: Any) -> Any:
+    def steps(ask: dict[str, Any] | None, before: Any) -> Any:
+        if ask is None:
+            raise PreventUpdate
         try:
-            asked = view.parse(said or {})
+            asked = view.parse(ask["view"])
             runs = board.runs(asked)
         except ExptoolsError as error:
             raise PreventUpdate from error
@@ -49,18 +51,14 @@ def register(app: Dash, board: Board) -> None:
 
     @app.callback(
         Output("other", "children"),
-        Input("view", "data"),
-        Input("look", "data"),
-        Input("theme", "data"),
+        Input("ask-of-other", "data"),
+        prevent_initial_call=True,
     )
-    def other(said: dict[str, Any] | None, look: Any, theme: str) -> Any:
-        if said is None or look is None:
+    def other(ask: dict[str, Any] | None) -> Any:
+        if ask is None:
             raise PreventUpdate
         try:
-            asked = view.parse(said)
-            if asked.tab == "curves":
-                raise PreventUpdate
-            return _shown(board, asked, dark=theme == "dark")
+            return _shown(board, view.parse(ask["view"]), dark=ask["theme"] == "dark")
         except ExptoolsError as error:
             return html.P(str(error), className="problem")
 

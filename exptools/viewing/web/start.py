@@ -41,6 +41,7 @@ def start(
 
     held = Held(HELD)
     board = Board(lambda: load(held))
+    board.warm()
 
     def made(address: str) -> WSGIApplication:
         from exptools.viewing.web import app

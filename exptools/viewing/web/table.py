@@ -26,7 +26,7 @@ def register(app: Dash, board: Board) -> None:
         Output("selected", "children"),
         Output("grid", "style"),
         Output("unselect", "hidden"),
-        Input("view-of-curves", "data"),
+        Input("view-of-table", "data"),
         Input("look", "data"),
         Input("spark", "value"),
         Input("theme", "data"),

@@ -13,6 +13,8 @@
   const CONTROLS = ["tab", "tags", "lines", "band", "by", "split", "x", "smooth", "flags", "stat", "over", "where", "spark", "run", "step"];
   const USUAL = { tab: "curves", lines: "mean", x: "step", smooth: "0", stat: "final" };
   const OF_CURVES = ["tags", "pins", "lines", "band", "by", "split", "x", "smooth", "xscale", "yscale", "outliers", "hidden", "runs", "where"];
+  const OF_NAMES = ["by", "split", "over", "runs", "where"]; // what the options of the lists depend on
+  const OF_TABLE = ["tags", "pins", "by", "split", "runs", "where"];
   const OF_RUN = { log: ["run"], media: ["run", "step"], histograms: ["run", "step"] };
 
   function conditions(text) { // as a shell reads words
@@ -78,6 +80,14 @@
     return nothing();
   }
 
+  // Plotly is loaded with the first graph, which takes the browser more than half a second: once the table
+  // stands, and before a card is asked for.
+  async function loadPlotly(rows) {
+    if (window.Plotly || !rows || !rows.length) return nothing();
+    for (let i = 0; i < 100 && !document.querySelector("#grid .ag-row"); i += 1) await new Promise((done) => setTimeout(done, 20));
+    return { namespace: "dash_core_components", type: "Graph", props: { id: "first-graph", figure: {} } };
+  }
+
   function query(view) {
     const found = new URLSearchParams();
     for (const [name, value] of Object.entries(view)) for (const text of Array.isArray(value) ? value : [value]) found.append(name, text);
@@ -90,10 +100,21 @@
     for (const link of document.querySelectorAll("a[id^='export-']")) link.href = `download/${link.id.slice(7)}${text ? `?${text}` : ""}`;
   }
 
-  function ofCurves(view, before) {
+  const partOf = (names) => (view, before) => {
     if (!view) return nothing();
-    const found = Object.fromEntries(OF_CURVES.filter((name) => name in view).map((name) => [name, view[name]]));
+    const found = Object.fromEntries(names.filter((name) => name in view).map((name) => [name, view[name]]));
     return same(found, before) ? nothing() : found;
+  };
+
+  const ofCurves = partOf(OF_CURVES);
+  const ofNames = partOf(OF_NAMES);
+  const ofTable = partOf(OF_TABLE);
+  const ofCommand = (view, isExporting) => (view && isExporting ? view : nothing()); // while its menu is open
+
+  // What is beside the curves is asked for where it is seen.
+  function askOther(view, look, theme, before) {
+    const now = view && look && view.tab ? { view, look, theme } : null;
+    return same(now, before || null) ? nothing() : now;
   }
 
   // --- zoom ---------------------------------------------------------------------------------------------
@@ -391,6 +412,12 @@
     if (menu && menu.open && !event.target.closest("#export")) menu.open = false;
   });
 
+  document.addEventListener("toggle", (event) => {
+    if (event.target.id !== "export") return;
+    setProps("is-exporting", { data: event.target.open });
+    if (!event.target.open) setProps("command", { children: "" }); // it would be of the view as it was
+  }, true);
+
   // --- is the server still there? -------------------------------------------------------------------------------
 
   const plainFetch = window.fetch;
@@ -412,6 +439,6 @@
   page.observe(document.documentElement, { childList: true, subtree: true });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    exptools: { assemble, arrange, ofCurves, zoomed, zoomOf, ask, add, turn, clear, unselect },
+    exptools: { assemble, arrange, loadPlotly, ofCurves, ofNames, ofTable, ofCommand, askOther, zoomed, zoomOf, ask, add, turn, clear, unselect },
   });
 })();
