@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from exptools.viewing.web import thinned as thinning
 from exptools.viewing.web.lines import Line
-from exptools.viewing.web.thinned import all_thinned, thinned, within
+from exptools.viewing.web.thinned import thinned, within
 
 Floats = NDArray[np.float64]
 COLUMNS = ("y", "raw", "low", "high")
@@ -107,37 +106,6 @@ def test_a_zoom_has_the_frames_within_and_one_on_each_side(whole: Line, a: float
     assert is_all
     assert np.array_equal(table(cut), table(whole)[:, expected], equal_nan=True)
     assert np.array_equal(table(within(whole, (low, high))), table(cut), equal_nan=True)
-
-
-@settings(deadline=None)
-@given(
-    st.lists(lines(), min_size=1, max_size=6),
-    st.lists(st.integers(0, 5), max_size=6),
-    st.integers(20, 100).map(lambda half: 2 * half),
-    st.sampled_from([None, (0.0, 10.0), (-1.0, 0.3)]),
-    st.booleans(),
-    st.sampled_from([1, 2000, 10**6]),
-)
-def test_lines_that_are_thinned_together_are_what_they_are_alone(
-    some: list[Line], again: list[int], most: int, x: tuple[float, float] | None, log: bool, room: int
-) -> None:
-    shared = [some[i % len(some)] for i in again]  # the same x, other values
-    every = [*some, *(dataclasses.replace(one, y=one.y[::-1].copy()) for one in shared)]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thinning, "_TOGETHER", room)
-        found = all_thinned(every, most, x, log=log)
-
-    for (cut, is_all), whole in zip(found, every, strict=True):
-        alone, is_all_alone = thinned(whole, most, x, log=log)
-        assert is_all == is_all_alone
-        assert np.array_equal(table(cut), table(alone), equal_nan=True)
-
-
-def test_of_equal_numbers_in_a_slice_one_is_enough() -> None:
-    cut, _ = thinned(line(np.repeat([1.0, 2.0, 1.0], 5000)), 100)
-
-    assert len(cut.x) <= 103 and set(cut.y) == {1.0, 2.0}
 
 
 def test_zooming_in_again_and_again_ends_at_every_frame() -> None:
