@@ -22,7 +22,7 @@ $(VENV)/.made:
 
 # The stamp is newer than pyproject.toml: an edit of the dependencies installs again, nothing else does.
 $(VENV)/.installed: pyproject.toml $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[web]' --group test --group check
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[web,slurm]' --group test --group check
 	@touch $@
 
 demo: $(VENV)/.installed  ## train a small sweep and show what comes out
