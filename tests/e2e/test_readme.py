@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -12,15 +13,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from conftest import HYDRA_IS_1_3, ROOT, Command, clean_environment, read_progress
 
-from exptools.configs import LauncherConf, SweeperConf
+from exptools.configs import ExecutorConf, LauncherConf, SweeperConf
+
+if TYPE_CHECKING:
+    from real_slurm import Cluster
 
 README = (ROOT / "README.md").read_text()
 LAUNCHING = (ROOT / "docs" / "launching.md").read_text()
+CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
 HAS_OPTUNA = HYDRA_IS_1_3 and importlib.util.find_spec("optuna") is not None
 APP, WITHOUT_HYDRA = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
@@ -53,7 +59,8 @@ def test_the_app_leaves_what_the_readme_shows(app: Path, tmp_path: Path, python:
 
 def test_the_commands_that_look(app: Path, tmp_path: Path, python: Command) -> None:
     python("app.py", "-m", "lr=0.1,0.01", "seed=0,1")
-    commands = re.findall(r"^exptools-view (.*?) +#", README, re.MULTILINE)
+    look = README[: README.index("## On a cluster")]
+    commands = re.findall(r"^exptools-view (.*?) +#", look, re.MULTILINE)
     (sweep,) = (tmp_path / "multirun").glob("*/*")
 
     assert len(commands) == 7
@@ -76,8 +83,8 @@ def test_without_hydra(tmp_path: Path, python: Command) -> None:
     assert read_progress(tmp_path / "logs" / "mine" / "run_0")[1][2] == "0.5"
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", LAUNCHING, re.DOTALL)
+def _blocks(language: str, page: str = LAUNCHING) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -85,9 +92,14 @@ def _blocks(language: str) -> list[str]:
 )
 def test_every_setting_is_in_its_table_with_its_default(heading: str, conf: type) -> None:
     (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", LAUNCHING, re.DOTALL | re.MULTILINE)
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .+ \|$", section, re.MULTILINE)
+    (asked,) = re.findall(r"^## What is asked of Slurm\n(.*?)^## ", CLUSTER, re.DOTALL | re.MULTILINE)
+    tables = section + asked * (conf is LauncherConf)
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .+ \|$", tables, re.MULTILINE)
 
     settings = {name: value for name, value in vars(conf()).items() if name != "_target_"}
+    if conf is LauncherConf:
+        assert set(vars(settings["executor"]).values()) == {None}
+        settings["executor"] = {}
     assert len(rows) == len(settings)
     assert {name: yaml.safe_load(default) for name, default in rows} == settings
     assert {field.name for field in dataclasses.fields(conf)} == {*settings, "_target_"}
@@ -115,12 +127,22 @@ def test_the_commands_of_docs_launching(app: Path, tmp_path: Path, block: str) -
         assert "Traceback" not in done.stdout + done.stderr, line
 
 
-def test_the_other_blocks_of_docs_launching_can_be_read() -> None:
-    for block in _blocks("python"):
+@pytest.mark.parametrize("block", _blocks("sh", CLUSTER))
+def test_the_commands_of_docs_cluster(slurm: Cluster, app: Path, tmp_path: Path, block: str) -> None:
+    test_the_commands_of_docs_launching(app, tmp_path, block)
+    (sweep,) = (tmp_path / "multirun").glob("*/*")
+    states = [json.loads(path.read_text())["state"] for path in sweep.glob("*/status.json")]
+    assert states and ("detach" in block or set(states) == {"COMPLETED"})
+
+
+@pytest.mark.parametrize("page", [LAUNCHING, CLUSTER])
+def test_the_other_blocks_can_be_read(page: str) -> None:
+    for block in _blocks("python", page):
         ast.parse(block)
-    for block in _blocks("yaml"):
+    for block in _blocks("yaml", page):
         given = yaml.safe_load(block)["hydra"]["launcher"]
         assert given.keys() <= vars(LauncherConf()).keys()
+        assert given.get("executor", {}).keys() <= vars(ExecutorConf()).keys()
 
 
 def test_what_a_job_sees_is_in_the_docs(tmp_path: Path, python: Command) -> None:
