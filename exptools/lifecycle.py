@@ -253,6 +253,11 @@ def expect_warning(number: int) -> None:
     _warnings.add(number)
 
 
+def listen() -> None:
+    """Let signals ask this process to stop although no run is its own: it is a task beside rank 0."""
+    _hooks.listen()
+
+
 # What ends a process that does not handle it, and can be sent by a shell, a terminal or a scheduler.
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
 _ECHO_S = 1.0
@@ -282,6 +287,9 @@ class _Hooks:
         self._excepthook = sys.excepthook
         sys.excepthook = self._on_uncaught
         atexit.register(self._at_exit)
+        self.listen()
+
+    def listen(self) -> None:
         self._handled = [s for s in _SIGNALS if self._in_main() and signal.getsignal(s) is signal.SIG_DFL]
         for number in self._handled:
             signal.signal(number, self._on_signal)

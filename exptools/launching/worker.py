@@ -73,6 +73,7 @@ def _run_rank(spec: Spec) -> int:
     What it leaves for the launcher if it fails is why: rank 0 may know only that it was ended.
     """
     error: BaseException | None = None
+    lifecycle.listen()  # a signal asks all tasks to stop, and would end those that do not listen
     try:
         if spec.script:
             _run_script(spec)
@@ -86,7 +87,8 @@ def _run_rank(spec: Spec) -> int:
     if how.state is State.FAILED:
         left = Path(spec.result).with_suffix(f".rank-{spec.rank}")
         rundir.write_json(left, {"error": how.error})
-    return how.exit_code or 0
+    # One that stopped as asked did what it should: another code would let Slurm end rank 0, which still saves.
+    return 0 if how.state is State.PREEMPTED else how.exit_code or 0
 
 
 _TO_STDOUT = {
