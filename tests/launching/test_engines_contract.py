@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -307,3 +308,36 @@ def test_max_failures_lets_nothing_further_begin(tmp_path: Path, queue: Path, py
     assert done.returncode == 1
     assert states(tmp_path / "out") == ["FAILED", "INTERRUPTED", "INTERRUPTED"]
     assert "2 more were not begun: max_failures=1 was reached" in done.stdout
+
+
+def _allocation_of(queue: Path, job: dict[str, Any]) -> int:
+    """The process that is in charge of an allocation."""
+    return int((queue / f"{job['job_id']}.pid").read_text().split()[0])
+
+
+def test_how_a_job_ended_before_its_allocation_was_stopped_stays(tmp_path: Path, queue: Path) -> None:
+    app = write_app(tmp_path, 'if cfg.x == 1: raise ValueError("its own")\ntime.sleep(600)')
+    launcher = start(app, FAKE, "hydra.launcher.pack=2", "x=1,2")
+    out = tmp_path / "out"
+    wait_until(lambda: states(out) == ["FAILED", "RUNNING"])
+    os.kill(_allocation_of(queue, status(out / "1")), signal.SIGTERM)  # the fake queue starts nothing again
+    launcher.communicate(timeout=60)
+
+    assert [status(out / str(i))["error"] for i in (0, 1)] == [
+        "ValueError: its own",
+        "the fake queue starts nothing again",
+    ]
+
+
+def test_jobs_go_on_if_the_launcher_cannot_be_told(tmp_path: Path, queue: Path) -> None:
+    app = write_app(tmp_path, "while not os.path.exists('go'): time.sleep(0.1)\ntime.sleep(cfg.x)")
+    launcher = start(app, FAKE, "hydra.launcher.pack=2", "hydra.launcher.n_parallel=2", "x=0,1")
+    out = tmp_path / "out"
+    wait_until(lambda: states(out) == ["RUNNING", "RUNNING"])
+    shutil.rmtree(out / ".jobs")
+    (tmp_path / "go").touch()
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 0, said
+    assert states(out) == ["COMPLETED"] * 2
+    assert "Traceback" not in said

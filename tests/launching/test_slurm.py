@@ -469,6 +469,51 @@ def test_a_directory_that_a_node_does_not_see(slurm: Cluster, python: Command, t
     assert f"it wrote nothing to {hidden}/out/.jobs/0/slurm; do the nodes see that directory?" in done.stdout
 
 
+TWO_TASKS = ("hydra.launcher.executor.nodes=2", "hydra.launcher.executor.tasks_per_node=1")
+
+
+def test_all_tasks_are_asked_to_stop(slurm: Cluster, tmp_path: Path) -> None:
+    body = """
+        rank = int(os.environ["SLURM_PROCID"])
+        logger.should_stop
+        open(f"up{rank}", "w")
+        while not logger.should_stop:
+            time.sleep(0.1)
+        time.sleep(0 if rank else 3)  # rank 0 saves, the others have nothing to do
+        print("saved", flush=True)
+        sys.exit(75)
+    """
+    app = write_app(tmp_path, body)
+    launcher = start(app, SLURM, *TWO_TASKS, "hydra.launcher.executor.timeout_min=30", "x=1")
+    wait_until(lambda: all((tmp_path / f"up{rank}").exists() for rank in (0, 1)))
+    id_ = json.loads((tmp_path / "out" / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    slurm.ask("scancel", "--signal=USR2", id_)
+    wait_until(lambda: slurm.states()[id_] == "PENDING")
+    slurm.ask("scancel", id_)
+    launcher.communicate(timeout=60)
+
+    for name in ("stdout.log", "stdout.rank1.log"):
+        assert (tmp_path / "out" / "0" / name).read_text().endswith("saved\n")
+
+
+def test_a_task_that_is_killed_ends_the_run_and_is_no_preemption(
+    slurm: Cluster, python: Command, tmp_path: Path
+) -> None:
+    body = """
+        if os.environ["SLURM_PROCID"] == "1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(600)
+    """
+    app = write_app(tmp_path, body)
+    words = (*TWO_TASKS, "hydra.launcher.executor.timeout_min=30")
+    done = python(app, "-m", SLURM, *words, "x=1", "hydra.sweep.dir=out")
+
+    assert done.returncode == 1, done.stdout
+    found = status(tmp_path / "out" / "0")
+    assert (found["state"], found["attempt"]) == ("FAILED", 1)
+    assert found["error"].startswith("another of its tasks was ended, and with it this one (")
+
+
 def test_only_rank_0_logs_and_reports(slurm: Cluster, python: Command, tmp_path: Path) -> None:
     body = """
         rank = int(os.environ["SLURM_PROCID"])
@@ -479,8 +524,7 @@ def test_only_rank_0_logs_and_reports(slurm: Cluster, python: Command, tmp_path:
         time.sleep(1 if cfg.x == 1 else 60)
     """
     app = write_app(tmp_path, body)
-    tasks = ("hydra.launcher.executor.nodes=2", "hydra.launcher.executor.tasks_per_node=1")
-    done = python(app, "-m", SLURM, *tasks, "x=1,2", "hydra.sweep.dir=out")
+    done = python(app, "-m", SLURM, *TWO_TASKS, "x=1,2", "hydra.sweep.dir=out")
 
     out = tmp_path / "out"
     assert done.returncode == 1, done.stdout

@@ -166,6 +166,8 @@ class SlurmQueue(Queue):
             seconds is not None and seconds <= (early + _NEAR_S if word == "RUNNING" else 1)
         ):
             return Stop.LIMIT
+        if word == "RUNNING" and shown.get("PreemptTime", "None" if shown else "") == "None":
+            return Stop.ASKED
         return Stop.PREEMPTED if word in ("RUNNING", "PREEMPTED") else Stop.CANCELLED
 
     def requeue(self) -> None:
