@@ -71,8 +71,11 @@ class SlurmQueue(Queue):
         """Those whose script lies in the directory, in the order of their indices."""
         rows = _ask_squeue(["-t", "all", "-r", "-o", "%i|%o", "--me"])
         logs = str(directory / LOGS) + os.sep
-        found = [row[0] for row in rows if len(row) == 2 and row[1].startswith(logs)]
-        return sorted(found, key=lambda id_: [int(part) for part in id_.split("_")])
+        found = [id_ for id_, _, script in rows if script.startswith(logs)]
+        last: dict[int, int | None] = {}
+        for array, _, task in (id_.partition("_") for id_ in found):
+            last[int(array)] = max(last.get(int(array)) or 0, int(task)) if task else None
+        return [id_ for array in sorted(last) for id_ in _ids_of(array, last[array])]
 
     def look(self, ids: Iterable[str]) -> dict[str, Seen]:
         """By squeue, which needs no accounting."""
@@ -257,12 +260,18 @@ def _outside_of_jobs() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _ask_squeue(words: Sequence[str]) -> list[list[str]]:
+def _ids_of(array: int, last: int | None) -> list[str]:
+    """Of a job; if it is an array those up to its last: squeue may have forgotten some that have ended."""
+    return [str(array)] if last is None else [f"{array}_{task}" for task in range(last + 1)]
+
+
+def _ask_squeue(words: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Rows of two cells, parted as by str.partition."""
     try:
         said = slurm.ask(["squeue", "-h", *words])
     except Refused as error:
         raise SchedulerAway(str(error)) from error
-    return [line.strip().split("|") for line in said.splitlines()]
+    return [line.strip().partition("|") for line in said.splitlines()]
 
 
 def _exit_code(id_: str) -> int | None:
