@@ -87,7 +87,7 @@ def _run_rank(spec: Spec) -> int:
     if how.state is State.FAILED:
         left = Path(spec.result).with_suffix(f".rank-{spec.rank}")
         rundir.write_json(left, {"error": how.error})
-    # One that stopped as asked did what it should: another code would let Slurm end rank 0, which still saves.
+    # One that stopped as asked did what it should: by another code Slurm would end rank 0, which still saves.
     return 0 if how.state is State.PREEMPTED else how.exit_code or 0
 
 

@@ -341,3 +341,86 @@ def test_jobs_go_on_if_the_launcher_cannot_be_told(tmp_path: Path, queue: Path) 
     assert launcher.returncode == 0, said
     assert states(out) == ["COMPLETED"] * 2
     assert "Traceback" not in said
+
+
+def test_a_submission_whose_answer_is_lost_is_not_made_twice(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    queue.mkdir(parents=True)
+    (queue / "lost").touch()
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", "x=1,2", FAKE, "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(queue.glob("*.pid"))) == 2
+    assert states(tmp_path / "out") == ["COMPLETED"] * 2
+
+
+def test_ctrl_c_while_jobs_are_submitted_takes_them_back(tmp_path: Path, queue: Path) -> None:
+    queue.mkdir(parents=True)
+    (queue / "slow").touch()
+    app = write_app(tmp_path, "time.sleep(600)")
+    launcher = start(app, "x=1,2", FAKE)
+    wait_until(lambda: len(list(queue.glob("*.pid"))) == 2)
+    launcher.send_signal(signal.SIGINT)
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 130
+    assert said.rstrip().endswith("interrupted: nothing was submitted")
+    assert "Traceback" not in said
+    assert len(list(queue.glob("*.cancelled"))) == 2
+    assert states(tmp_path / "out") == ["INTERRUPTED"] * 2
+
+
+def test_what_cannot_be_written_is_told_in_a_line(tmp_path: Path, queue: Path, python: Command) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".jobs").touch()
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", "x=1", FAKE, "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert "cannot write there (Not a directory); mend that, or choose another directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _launcher_that_died_before_it_submitted(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "pass")
+    assert python(app, "-m", "x=1,2", FAKE, "hydra.sweep.dir=out").returncode == 0
+    for i in (0, 1):
+        (tmp_path / "out" / str(i) / "status.json").write_text('{"state": "QUEUED", "attempt": 1}')
+
+
+@pytest.mark.parametrize("words", [[], ["hydra.launcher.engine=local"]], ids=["fake", "local"])
+def test_jobs_that_a_launcher_did_not_come_to_submit_are_run(
+    words: list[str], tmp_path: Path, queue: Path, python: Command
+) -> None:
+    _launcher_that_died_before_it_submitted(tmp_path, python)
+    done = python("-m", "exptools.launching.resume_cli", "out", *words)
+
+    assert done.returncode == 0, done.stderr
+    assert states(tmp_path / "out") == ["COMPLETED"] * 2
+
+
+def test_jobs_that_a_launcher_did_not_come_to_submit_are_interrupted_by_exptools_cancel(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    _launcher_that_died_before_it_submitted(tmp_path, python)
+    python("-m", "exptools.launching.cancel_cli", "out")
+
+    assert states(tmp_path / "out") == ["INTERRUPTED"] * 2
+
+
+def test_no_engine_of_this_machine_runs_what_a_scheduler_has(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    app = write_app(tmp_path, "time.sleep(600)")
+    python(app, "-m", "x=1", FAKE, "hydra.launcher.detach=true", "hydra.sweep.dir=out")
+    wait_until(lambda: len(running(tmp_path / "out")) == 1)
+    done = python("-m", "exptools.launching.resume_cli", "out", "hydra.launcher.engine=local")
+    python("-m", "exptools.launching.cancel_cli", "out")
+
+    assert done.returncode == 2
+    told = (
+        "jobs of this sweep were submitted with engine=fake; go on with that, or cancel them: exptools-cancel"
+    )
+    assert told in done.stderr

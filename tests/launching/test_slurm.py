@@ -298,6 +298,35 @@ def test_leave_and_come_back(
     assert said == [1, 1, 2]
 
 
+def test_jobs_are_found_again_though_slurm_has_forgotten_one(
+    slurm: Cluster, python: Command, tmp_path: Path
+) -> None:
+    app = write_app(tmp_path, 'print("ran", flush=True)\ntime.sleep(8)')
+    python(app, "-m", SLURM, *WHOLE, "x=1,2,3,4", DETACH, "hydra.sweep.dir=out")
+    wait_until(lambda: len(running(tmp_path / "out")) == 2)
+    sweep = tmp_path / "out" / "sweep.json"
+    told = json.loads(sweep.read_text())
+    slurm.ask("scancel", told["submissions"][0]["job_ids"][2])  # one that waits, which is forgotten at once
+    del told["submissions"]  # as if the launcher had been killed before it wrote that
+    sweep.write_text(json.dumps(told))
+
+    back = resume(python, "out")
+
+    assert "0 of 4 jobs have completed and are skipped, 3 still run or wait" in back.stdout
+    assert states(tmp_path / "out") == ["COMPLETED"] * 4
+    said = [(tmp_path / "out" / str(i) / "stdout.log").read_text().count("ran\n") for i in range(4)]
+    assert said == [1, 1, 1, 1]
+
+
+def test_what_people_like_squeue_to_show_hides_no_job(
+    slurm: Cluster, python: Command, tmp_path: Path
+) -> None:
+    app = write_app(tmp_path, "time.sleep(10)")
+    done = python(app, "-m", SLURM, "x=1", "hydra.sweep.dir=out", SQUEUE_PARTITION="scavenge")
+
+    assert done.returncode == 0, done.stdout
+
+
 def test_exactly_its_jobs_are_cancelled(slurm: Cluster, python: Command, tmp_path: Path) -> None:
     app = write_app(tmp_path, "time.sleep(600)")
     python(app, "-m", SLURM, *WHOLE, "x=1,2,3", DETACH, "hydra.sweep.dir=out")
