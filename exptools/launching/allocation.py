@@ -44,19 +44,24 @@ _STATES = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED, Stop.TA
 
 def run(directory: str, index: int) -> NoReturn:
     """Run the jobs of an allocation, and leave by an exit code that tells whether all have completed."""
-    submission = Submission.read(Path(directory))
-    queue = engines.find_queue(submission.engine)(submission.executor)
-    given = queue.given()
-    if given.rank:
-        _become_rank(submission, index, given)
-    _log_to_stderr()
-    sys.exit(_Allocation(submission, index, queue, given).run())
+    with _Signals() as signals:  # first: one may come at any time, and would end this process
+        submission = Submission.read(Path(directory))
+        queue = engines.find_queue(submission.engine)(submission.executor)
+        given = queue.given()
+        if given.rank:
+            _become_rank(submission, index, given)
+        _log_to_stderr()
+        code = _Allocation(submission, index, queue, given, signals).run()
+    sys.exit(code)
 
 
 class _Allocation:
     """The task that is in charge."""
 
-    def __init__(self, submission: Submission, index: int, queue: Queue, given: Given) -> None:
+    def __init__(
+        self, submission: Submission, index: int, queue: Queue, given: Given, signals: _Signals
+    ) -> None:
+        self._signals = signals
         self._submission = submission
         self._index = index
         self._queue = queue
@@ -110,11 +115,11 @@ class _Allocation:
             )
             attempts = Attempts(engine, policy.retries, log)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
-            with _signals_to(pool):
-                pool.start(jobs)
-                for event in pool.events():
-                    self._hear(event, jobs, pool, engine)
-                self._end(jobs)
+            pool.start(jobs)
+            self._signals.post_to(pool)
+            for event in pool.events():
+                self._hear(event, jobs, pool, engine)
+            self._end(jobs)
 
     def _is_enough(self, outcome: Outcome) -> bool:
         """Whether no further job shall begin: by failures of this allocation, or of all."""
@@ -193,7 +198,7 @@ class _Allocation:
             return None
         most = self._submission.max_requeues
         if stop is Stop.LIMIT:
-            may_go_on = [job for job in left if job.num not in self._outcomes or self._is_in_order(job)]
+            may_go_on = [job for job in left if self._is_in_order(job)]
             if not may_go_on:
                 return "the time limit was reached, and it had not asked logger.should_stop"
             if self._submission.n_requeues(self._index) >= most:
@@ -220,9 +225,14 @@ class _Allocation:
         return self._stop is not None and state in by_it
 
     def _is_in_order(self, job: Job) -> bool:
-        """Whether a job has stopped because it was asked to, with all that it wanted to save."""
-        outcome = self._outcomes.get(job.num)
-        return outcome is not None and outcome.ending.state is State.PREEMPTED
+        """Whether a job has stopped because it was asked to, with all that it wanted to save; or never began.
+
+        A signal ends one whose process has only just been started.
+        """
+        outcome, status = self._outcomes.get(job.num), _status(job.run_dir)
+        if outcome is None or status is None or status.start is None:
+            return True
+        return outcome.ending.state is State.PREEMPTED
 
     def _end_one(self, job: Job, stop: Stop, why: str) -> None:
         """Write down the end of a job that was stopped for good."""
@@ -297,23 +307,38 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     os.set_inheritable(write_end, True)  # its end would be the launcher's
     os.write(write_end, json.dumps(dataclasses.asdict(spec)).encode() + b"\n")
     environ = {**os.environ, **slot.environment(mask_gpus=job.mask_gpus), **job.environment}
+    signal.signal(_EARLY, signal.SIG_IGN)  # until the worker listens; it would end Python while it starts
     exec_python("worker", [str(read_end)], environ)
 
 
-@contextlib.contextmanager
-def _signals_to(pool: SlotPool[Job, Outcome]) -> Iterator[None]:
-    """Let what a scheduler sends be events; submitit's own handlers would swallow it."""
+class _Signals:
+    """Lets what a scheduler sends inside the block be events; submitit's own handlers would swallow it."""
 
-    def post(number: int, frame: FrameType | None) -> None:
-        pool.post(Event("signal", number))
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._came: list[int] = []
+        self._pool: SlotPool[Job, Outcome] | None = None
 
-    before: dict[int, Any] = {number: signal.signal(number, post) for number in (_EARLY, signal.SIGTERM)}
-    before[signal.SIGCONT] = signal.signal(signal.SIGCONT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> _Signals:
+        self._before = {number: signal.signal(number, self._post) for number in (_EARLY, signal.SIGTERM)}
+        self._before[signal.SIGCONT] = signal.signal(signal.SIGCONT, signal.SIG_DFL)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def post_to(self, pool: SlotPool[Job, Outcome]) -> None:
+        """Put them between the events of this pool, those that came before this as well."""
+        self._pool = pool
+        for number in self._came:
+            pool.post(Event("signal", number))
+
+    def _post(self, number: int, frame: FrameType | None) -> None:
+        if self._pool is None:
+            self._came.append(number)
+        else:
+            self._pool.post(Event("signal", number))
 
 
 def _status(run_dir: Path) -> Status | None:

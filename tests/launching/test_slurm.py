@@ -197,6 +197,22 @@ def test_preempted_queued_again_and_one_clean_curve(slurm: Cluster, tmp_path: Pa
     assert curve(out / "0") == curve(out / "1") == WHOLE_CURVE
 
 
+def test_a_signal_that_comes_while_python_starts_ends_nothing(slurm: Cluster, tmp_path: Path) -> None:
+    app = write_app(tmp_path, "pass")
+    slow = tmp_path / "slow-python"
+    slow.write_text(f'#!/bin/sh\ntouch {tmp_path}/starts\nsleep 4\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    launcher = start(app, SLURM, f"hydra.launcher.executor.python={slow}", "x=1")
+    sweep = tmp_path / "out" / "sweep.json"
+    wait_until(lambda: (tmp_path / "starts").exists() and "submissions" in sweep.read_text())
+    id_ = json.loads(sweep.read_text())["submissions"][0]["job_ids"][0]
+    slurm.ask("scancel", "--signal=USR2", id_)
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 0, said
+    assert status(tmp_path / "out" / "0")["attempt"] == 1
+
+
 def _rows(run_dir: Path) -> list[list[str]]:
     return read_progress(run_dir) if (run_dir / "progress.csv").exists() else []
 

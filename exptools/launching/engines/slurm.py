@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 LOGS = "slurm"  # in the directory of a submission: what submitit writes, and what Slurm says
 _SAME = {"name": "job_name", "timeout_min": "time", "tasks_per_node": "ntasks_per_node"}
 _UNSEEN = 66  # the exit code of a job on a node that does not see the directory; EX_NOINPUT of sysexits.h
+# The early signal would end Python while it starts; whoever runs in it listens as soon as it can.
+_DEAF = """sh -c 'trap "" USR2; exec "$0" "$@"'"""
 _NEAR_S = 60.0  # a signal that comes so long before the early one is due is that of the time limit
 _EARLY_S = 90.0  # submitit's signal_delay_s
 
@@ -122,9 +125,9 @@ class SlurmQueue(Queue):
         words["setup"] = [*_setup(seen), *(words.get("setup") or [])]
         if self.n_tasks > 1:
             words["srun_args"] = ["--kill-on-bad-exit=1", *(words.get("srun_args") or [])]
-        python = words.pop("python", None)
+        python = words.pop("python", None) or shlex.quote(sys.executable)
         with _outside_of_jobs():
-            executor = submitit.SlurmExecutor(folder=folder, python=python)
+            executor = submitit.SlurmExecutor(folder=folder, python=f"{_DEAF} {python}")
         try:
             executor.update_parameters(**words)
         except ValueError as error:
