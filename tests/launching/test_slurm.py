@@ -446,6 +446,10 @@ def test_ctrl_c_asks_what_to_do(slurm: Cluster, python: Command, tmp_path: Path)
             "available; nothing was submitted",
         ),
         (
+            ["hydra.sweep.dir='at 100%'"],
+            "Slurm takes no % and no backslash in the name of a directory; choose another (hydra.sweep.dir=)",
+        ),
+        (
             ["hydra.launcher.pack=2", "hydra.launcher.executor.tasks_per_node=2"],
             "pack=2 puts several jobs into an allocation, and executor makes 2 tasks of one job; "
             "give one of them",
@@ -460,10 +464,10 @@ def test_what_slurm_does_not_take_is_told_in_a_line(
     slurm: Cluster, python: Command, tmp_path: Path, words: list[str], said: str
 ) -> None:
     app = write_app(tmp_path, "pass")
-    done = python(app, "-m", SLURM, "x=1,2", *words, "hydra.sweep.dir=out")
+    done = python(app, "-m", SLURM, "x=1,2", "hydra.sweep.dir=out", *words)
 
     assert done.returncode == 2
-    assert f"exptools: error: {said}" in done.stderr
+    assert "exptools: error: " in done.stderr and said in done.stderr
     assert slurm.ask("squeue", "-h").stdout == ""
     assert "QUEUED" not in [s["state"] for s in map(json.loads, _status_files(tmp_path / "out"))]
 

@@ -60,6 +60,11 @@ class SlurmQueue(Queue):
         """Submit them as one job array, or as several where Slurm allows no array as long as that."""
         from exptools.launching import allocation
 
+        if set(str(directory)) & set("%\\"):  # sbatch puts numbers of jobs into names of logs by them
+            raise LaunchError(
+                f"{directory}: Slurm takes no % and no backslash in the name of a directory; choose another "
+                "(hydra.sweep.dir=)"
+            )
         executor = self._executor(directory / LOGS, title, seen=directory)
         longest = self._longest_array() if len(indices) > 1 else 1
         ids: list[str] = []
