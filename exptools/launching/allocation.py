@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -67,6 +68,8 @@ class _Allocation:
         self._queue = queue
         self._given = given
         self._stop: Stop | None = None
+        self._knows_why = threading.Event()  # not set between a signal and the answer why it came
+        self._knows_why.set()
         self._outcomes: dict[int, Outcome] = {}
         self._ended: dict[int, State] = {}  # of jobs that have ended for good
         self._limit = FailureLimit(submission.policy.max_failures)
@@ -113,13 +116,18 @@ class _Allocation:
                 policy.preload() if len(jobs) > 1 else None,
                 Within(self._submission.program, self._submission.directory, self._given.id, _EARLY),
             )
-            attempts = Attempts(engine, policy.retries, log)
+            attempts = Attempts(engine, policy.retries, log, self._goes_on)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
             pool.start(jobs)
             self._signals.post_to(pool)
             for event in pool.events():
                 self._hear(event, jobs, pool, engine)
             self._end(jobs)
+
+    def _goes_on(self) -> bool:
+        """Whether the allocation goes on for some time, in the thread of a slot."""
+        self._knows_why.wait()
+        return self._stop in (None, Stop.LIMIT)
 
     def _is_enough(self, outcome: Outcome) -> bool:
         """Whether no further job shall begin: by failures of this allocation, or of all."""
@@ -131,9 +139,11 @@ class _Allocation:
         if event.kind == "signal":
             number = signal.Signals(event.index)
             pool.stop()
+            self._knows_why.clear()
             engine.pass_on(number)
             if self._stop is None or number != _EARLY:  # the last word counts: a cancellation at the limit
                 self._stop = self._why_stopped(number)
+            self._knows_why.set()
             log.warning(f"{number.name} came: {self._stop.value}")
         elif event.kind == "start" and event.slot is not None:
             job, slot = jobs[event.index], event.slot

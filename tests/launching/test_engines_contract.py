@@ -424,3 +424,23 @@ def test_no_engine_of_this_machine_runs_what_a_scheduler_has(
         "jobs of this sweep were submitted with engine=fake; go on with that, or cancel them: exptools-cancel"
     )
     assert told in done.stderr
+
+
+def test_what_failed_because_it_was_to_stop_is_not_run_again_in_an_allocation_that_ends(
+    tmp_path: Path, queue: Path
+) -> None:
+    body = """
+        logger.should_stop
+        open("asks", "w")
+        while not logger.should_stop:
+            time.sleep(0.1)
+        raise ValueError("my workers are gone")
+    """
+    app = write_app(tmp_path, body)
+    launcher = start(app, FAKE, "hydra.launcher.retries=1", "x=1")
+    out = tmp_path / "out"
+    wait_until((tmp_path / "asks").exists)
+    os.kill(_allocation_of(queue, status(out / "0")), signal.SIGTERM)
+    launcher.communicate(timeout=60)
+
+    assert status(out / "0")["attempt"] == 1
