@@ -707,6 +707,22 @@ def test_watching_shows_why_jobs_wait(slurm: Cluster, python: Command, tmp_path:
     assert "RUNNING on n1" in said and "RUNNING on n2" in said
 
 
+def test_what_is_queued_again_looks_so(slurm: Cluster, python: Command, tmp_path: Path) -> None:
+    from exptools.viewing.api import load
+    from exptools.viewing.scheduled import Scheduled
+
+    app = write_app(tmp_path, "time.sleep(600)")
+    python(app, "-m", SLURM, "x=1", DETACH, "hydra.sweep.dir=out")
+    out = tmp_path / "out"
+    wait_until(lambda: len(running(out)) == 1)
+    id_ = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    slurm.ask("scontrol", "requeue", id_)
+    wait_until(lambda: slurm.states()[id_] == "PENDING")
+
+    assert states(out) == ["PREEMPTED"]
+    assert Scheduled().told(load(out)) == {"0": "QUEUED (BeginTime)"}
+
+
 def test_the_settings_are_those_of_submitit() -> None:
     """A parameter that submitit adds, or takes away, is seen here."""
     submitit = pytest.importorskip("submitit")
