@@ -476,6 +476,17 @@ def _status_files(sweep: Path) -> list[str]:
     return [path.read_text() for path in sweep.glob("*/status.json")]
 
 
+def test_a_limit_shorter_than_its_warning_is_told(slurm: Cluster, python: Command, tmp_path: Path) -> None:
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", SLURM, "hydra.launcher.executor.timeout_min=1", "x=1", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout
+    assert (
+        "executor.timeout_min=1 is not longer than executor.signal_delay_s=90: jobs are asked to stop as "
+        "soon as they begin; give a longer limit, or a shorter delay" in done.stderr
+    )
+
+
 def test_a_typo_is_told_before_anything_is_submitted(slurm: Cluster, python: Command, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print('x')")
     (tmp_path / "launch.py").write_text(
