@@ -734,6 +734,22 @@ def test_what_is_queued_again_looks_so(slurm: Cluster, python: Command, tmp_path
     assert Scheduled().told(load(out)) == {"0": "QUEUED (BeginTime)"}
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Batch job submission failed: Unable to contact slurm controller (connect failure)",
+        "Batch job submission failed: Socket timed out on send/recv operation",
+        "Batch job submission failed: Zero Bytes were transmitted or received",
+        "Batch job submission failed: Resource temporarily unavailable",
+    ],
+)
+def test_a_controller_that_does_not_answer_is_told_from_one_that_says_no(said: str) -> None:
+    from exptools.slurm import is_away
+
+    assert is_away(said)
+    assert not is_away("Batch job submission failed: Invalid partition name specified")
+
+
 def test_the_settings_are_those_of_submitit() -> None:
     """A parameter that submitit adds, or takes away, is seen here."""
     submitit = pytest.importorskip("submitit")
