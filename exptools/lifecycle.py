@@ -253,6 +253,12 @@ def expect_warning(number: int) -> None:
     _warnings.add(number)
 
 
+def listen() -> None:
+    """Hear signals that ask to stop in a process that begins no run: a rank that records nothing."""
+    for number in _ASKS:
+        signal.signal(number, _hooks._on_signal)
+
+
 # What ends a process that does not handle it, and can be sent by a shell, a terminal or a scheduler.
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU, signal.SIGUSR1, signal.SIGUSR2)
 _ECHO_S = 1.0

@@ -305,10 +305,12 @@ def _free_ports(n: int) -> list[int]:
 
 def _of_node(name: str, spool: Path) -> Iterator[int]:
     """What runs on a node: its steps' managers, and what these have started."""
+    ours = {f"SLURMD_NODENAME={name}".encode(), f"SLURM_CONF={spool.parent / 'slurm.conf'}".encode()}
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_step = b"slurmstepd" in (path / "cmdline").read_bytes() and os.readlink(path / "cwd") == str(
                 spool
             )
-            if is_step or f"SLURMD_NODENAME={name}".encode() in (path / "environ").read_bytes().split(b"\0"):
+            environ = (path / "environ").read_bytes().split(b"\0")
+            if is_step or ours <= set(environ):
                 yield int(path.name)

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from exptools import rundir
 from exptools.errors import AffinityError, LaunchError, RunDirError
-from exptools.launching import engines, machine, report
+from exptools.launching import early, engines, machine, report
 from exptools.launching.attempts import Attempts
 from exptools.launching.engines.base import end_without, result_of, words_of
 from exptools.launching.engines.local import LocalEngine, exec_python
@@ -37,7 +37,6 @@ from exptools.rundir import State, Status
 from exptools.say import say
 
 log = logging.getLogger(__name__)
-_EARLY = signal.SIGUSR2  # what schedulers send some time before they end a job
 
 
 def run(directory: str, index: int) -> NoReturn:
@@ -100,7 +99,7 @@ class _Allocation:
                 Path(scratch),
                 policy.timeout_s,
                 policy.preload() if len(jobs) > 1 else None,
-                Within(self._submission.program, self._submission.directory, self._given.id, _EARLY),
+                Within(self._submission.program, self._submission.directory, self._given.id, early.WARNING),
             )
             attempts = Attempts(engine, policy.retries, log)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
@@ -121,7 +120,9 @@ class _Allocation:
             number = signal.Signals(event.index)
             pool.stop()
             engine.pass_on(number)
-            if self._stop is None or number != _EARLY:  # the last word counts: a cancellation at the limit
+            if (
+                self._stop is None or number != early.WARNING
+            ):  # the last word counts: a cancellation at the limit
                 self._stop = self._queue.why_stopped()
             log.warning(f"{number.name} came: {self._stop.value}")
         elif event.kind == "start" and event.slot is not None:
@@ -258,7 +259,7 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
         provenance="",
         script=words_of(job, slot),
         rank=given.rank,
-        early=_EARLY,
+        early=early.WARNING,
     )
     with open(job.run_dir / f"stdout.rank{given.rank}.log", "ab") as file:
         for fd in (1, 2):
@@ -278,8 +279,9 @@ def _signals_to(pool: SlotPool[Job, Outcome]) -> Iterator[None]:
     def post(number: int, frame: FrameType | None) -> None:
         pool.post(Event("signal", number))
 
-    before: dict[int, Any] = {number: signal.signal(number, post) for number in (_EARLY, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.signal(number, post) for number in early.HELD}
     before[signal.SIGCONT] = signal.signal(signal.SIGCONT, signal.SIG_DFL)
+    early.let_through()
     try:
         yield
     finally:

@@ -203,7 +203,7 @@ def _rows(run_dir: Path) -> list[list[str]]:
 
 @pytest.mark.slow
 def test_at_the_time_limit_it_goes_on_as_often_as_allowed(slurm: Cluster, tmp_path: Path) -> None:
-    app = write_app(tmp_path, TRAINS.replace("0.25 if cfg.x else 0.1", "0.6 if cfg.x == 1 else 1.2"))
+    app = write_app(tmp_path, TRAINS.replace("0.25 if cfg.x else 0.1", "0.6 if cfg.x == 1 else 5"))
     limit = ("hydra.launcher.executor.timeout_min=1", "hydra.launcher.executor.signal_delay_s=35")
     launcher = start(app, SLURM, GPU, *limit, "hydra.launcher.max_requeues=2", "x=1,2")
     while launcher.poll() is None:

@@ -9,18 +9,23 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from exptools import slurm
 from exptools.errors import LaunchError
+from exptools.launching import early
 from exptools.launching.engines.queue import Given, Queue, Stop
 from exptools.slurm import Refused, SchedulerAway, Seen
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
 
+T = TypeVar("T")
 LOGS = "slurm"  # in the directory of a submission: what submitit writes, and what Slurm says
 _SAME = {"name": "job_name", "timeout_min": "time", "tasks_per_node": "ntasks_per_node"}
 _UNSEEN = 66  # the exit code of a job on a node that does not see the directory; EX_NOINPUT of sysexits.h
@@ -119,7 +124,7 @@ class SlurmQueue(Queue):
         words["setup"] = [*_setup(seen), *(words.get("setup") or [])]
         if self.n_tasks > 1:
             words["srun_args"] = ["--kill-on-bad-exit=1", *(words.get("srun_args") or [])]
-        python = words.pop("python", None)
+        python = _without_hearing(words.pop("python", None) or shlex.quote(sys.executable))
         with _outside_of_jobs():
             executor = submitit.SlurmExecutor(folder=folder, python=python)
         try:
@@ -155,15 +160,17 @@ class SlurmQueue(Queue):
 
     def why_stopped(self) -> Stop:
         """By the state of the job: it still runs when it is preempted, and its time is short at the limit."""
-        shown = _shown(slurm.id_of_this_job() or "")
+        shown: dict[str, str] = {}
+        with contextlib.suppress(Refused, SchedulerAway):
+            shown = _insist(lambda: _told(slurm.id_of_this_job() or ""))
         if int(shown.get("Restarts", "0")) > int(os.environ.get("SLURM_RESTART_COUNT") or 0):
             return Stop.REQUEUED
         word = shown.get("JobState", "RUNNING")
         has, may = (slurm.seconds(shown.get(name, "")) for name in ("RunTime", "TimeLimit"))
         seconds = None if has is None or may is None else may - has
-        early = float(self._given.get("signal_delay_s", _EARLY_S))
+        warned = float(self._given.get("signal_delay_s", _EARLY_S))
         if word == "TIMEOUT" or (
-            seconds is not None and seconds <= (early + _NEAR_S if word == "RUNNING" else 1)
+            seconds is not None and seconds <= (warned + _NEAR_S if word == "RUNNING" else 1)
         ):
             return Stop.LIMIT
         return Stop.PREEMPTED if word in ("RUNNING", "PREEMPTED") else Stop.CANCELLED
@@ -172,7 +179,7 @@ class SlurmQueue(Queue):
         """By scontrol."""
         try:
             # Not SLURM_JOB_ID: that of one task of an array is that of the whole array, too.
-            slurm.ask(["scontrol", "requeue", slurm.id_of_this_job() or ""])
+            _insist(lambda: slurm.ask(["scontrol", "requeue", slurm.id_of_this_job() or ""]))
         except (Refused, SchedulerAway) as error:
             raise LaunchError(f"Slurm does not requeue the job: {error}") from error
 
@@ -194,6 +201,19 @@ def _setup(directory: Path | None) -> list[str]:
     if directory is None:
         return [cores]
     return [f"[ -e {shlex.quote(str(directory))} ] || exit {_UNSEEN}", cores]
+
+
+def _without_hearing(python: str) -> str:
+    """The command that starts Python, so that early signals wait until allocation.run listens.
+
+    env of coreutils 8.31 and later can do that; else the short time while Python starts remains.
+    """
+    hold = f"env --block-signal={','.join(number.name.removeprefix('SIG') for number in early.HELD)}"
+    try:
+        can = subprocess.run([*hold.split(), "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        can = False
+    return f"{hold} {python}" if can else python
 
 
 def _unknown(given: Mapping[str, Any], said: str) -> str:
@@ -278,6 +298,22 @@ def _node(id_: str) -> str:
 def _shown(id_: str) -> dict[str, str]:
     """What scontrol tells of a job; nothing where it has forgotten it."""
     with contextlib.suppress(Refused, SchedulerAway):
-        said = slurm.ask(["scontrol", "show", "job", "-o", id_])
-        return {name: value for name, _, value in (word.partition("=") for word in said.split())}
+        return _told(id_)
     return {}
+
+
+def _told(id_: str) -> dict[str, str]:
+    said = slurm.ask(["scontrol", "show", "job", "-o", id_])
+    return {name: value for name, _, value in (word.partition("=") for word in said.split())}
+
+
+def _insist(ask: Callable[[], T]) -> T:
+    """What a command of Slurm says that is given inside a job which is being stopped.
+
+    Slurm signals every process of the job, one after the other: also a command that has just begun.
+    """
+    for _ in range(4):
+        with contextlib.suppress(Refused, SchedulerAway):
+            return ask()
+        time.sleep(0.5)
+    return ask()
