@@ -255,7 +255,6 @@ def test_a_lost_node(slurm: Cluster, tmp_path: Path) -> None:
 
     assert launcher.returncode == 0, said
     assert status(out / "0")["attempt"] == 2
-    assert "queued again" in said and "on n2" in said
     assert curve(out / "0") == WHOLE_CURVE
 
 
