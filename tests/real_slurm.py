@@ -149,6 +149,24 @@ class Cluster:
         """End slurmctld in order: its state is on the disk then."""
         self._end("slurmctld", signal.SIGTERM)
 
+    @contextlib.contextmanager
+    def configured(self, line: str) -> Iterator[None]:
+        """Let one line of the controller's configuration be another inside the block."""
+        before = (self.home / "slurm.conf").read_text()
+        name = line.partition("=")[0]
+        lines = [line if old.startswith(f"{name}=") else old for old in before.splitlines()]
+        self._restart_controller("\n".join([*lines, ""]))
+        try:
+            yield
+        finally:
+            self._restart_controller(before)
+
+    def _restart_controller(self, conf: str) -> None:
+        self.stop_controller()
+        (self.home / "slurm.conf").write_text(conf)
+        self.start_controller()
+        self.wait_until_idle()
+
     def start_node(self, name: str, hidden: Path | None = None) -> None:
         """Start slurmd. hidden: a directory that this node shall not see."""
         daemon = ["slurmd", "-D", "-N", name, "-f", str(self.home / "slurm.conf")]

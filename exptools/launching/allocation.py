@@ -15,10 +15,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from exptools import rundir
 from exptools.errors import AffinityError, LaunchError, RunDirError
@@ -103,11 +103,11 @@ class _Allocation:
             )
             attempts = Attempts(engine, policy.retries, log)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
-            with _signals_to(pool):
-                pool.start(jobs)
-                for event in pool.events():
-                    self._hear(event, jobs, pool, engine)
-                self._end(jobs)
+            _let_signals_be_events(pool)
+            pool.start(jobs)
+            for event in pool.events():
+                self._hear(event, jobs, pool, engine)
+            self._end(jobs)
 
     def _is_enough(self, outcome: Outcome) -> bool:
         """Whether no further job shall begin: by failures of this allocation, or of all."""
@@ -272,21 +272,15 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     exec_python("worker", [str(read_end)], environ)
 
 
-@contextlib.contextmanager
-def _signals_to(pool: SlotPool[Job, Outcome]) -> Iterator[None]:
-    """Let what a scheduler sends be events; submitit's own handlers would swallow it."""
+def _let_signals_be_events(pool: SlotPool[Job, Outcome]) -> None:
+    """What a scheduler sends is heard by the pool, until this process ends: a late one must not kill it."""
 
     def post(number: int, frame: FrameType | None) -> None:
         pool.post(Event("signal", number))
 
-    before: dict[int, Any] = {number: signal.signal(number, post) for number in early.HELD}
-    before[signal.SIGCONT] = signal.signal(signal.SIGCONT, signal.SIG_DFL)
+    for number in early.HELD:
+        signal.signal(number, post)
     early.let_through()
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _status(run_dir: Path) -> Status | None:
@@ -305,7 +299,7 @@ def _log_to_stderr() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """`python -m exptools.launching.allocation DIRECTORY INDEX`, for engines that submit a command."""
+    """`python -m exptools.launching.allocation DIRECTORY INDEX`, which is what a queue submits."""
     words = sys.argv[1:] if argv is None else argv
     if len(words) != 2 or not words[1].isdigit():
         say("usage: python -m exptools.launching.allocation DIRECTORY INDEX")

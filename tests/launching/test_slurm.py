@@ -273,6 +273,20 @@ def test_a_controller_that_comes_back(slurm: Cluster, tmp_path: Path) -> None:
     assert states(tmp_path / "out") == ["COMPLETED"] * 5
 
 
+def test_more_jobs_than_an_array_may_have(slurm: Cluster, python: Command, tmp_path: Path) -> None:
+    app = write_app(tmp_path, 'print(os.environ["SLURM_ARRAY_JOB_ID"], os.environ["SLURM_ARRAY_TASK_ID"])')
+    with slurm.configured("MaxArraySize=3"):
+        done = python(app, "-m", SLURM, "x=1,2,3,4,5", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    out = tmp_path / "out"
+    ids = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"]
+    said = [(out / str(i) / "stdout.log").read_text().strip() for i in range(5)]
+    assert said == [id_.replace("_", " ") for id_ in ids]
+    assert [id_.partition("_")[2] for id_ in ids] == ["0", "1", "0", "1", "0"]
+    assert len({id_.partition("_")[0] for id_ in ids}) == 3
+
+
 @pytest.mark.parametrize("fixture", ["slurm", "accounted"])
 def test_leave_and_come_back(
     fixture: str, python: Command, tmp_path: Path, request: pytest.FixtureRequest

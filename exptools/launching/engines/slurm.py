@@ -39,6 +39,10 @@ class SlurmQueue(Queue):
     name: ClassVar[str] = "slurm"
 
     def __init__(self, executor: Mapping[str, Any]) -> None:
+        self._given = dict(executor)
+
+    def check(self) -> None:
+        """Whether submitit and Slurm's commands are there, and submitit knows all that is given."""
         if importlib.util.find_spec("submitit") is None:
             raise LaunchError("engine=slurm needs submitit: pip install 'exptools[slurm]'")
         for command in ("sbatch", "srun", "squeue", "scancel", "scontrol"):
@@ -47,7 +51,6 @@ class SlurmQueue(Queue):
                     f"engine=slurm needs Slurm's commands, but there is no {command} on the PATH; "
                     "run this on a login node of the cluster, or use engine=local"
                 )
-        self._given = dict(executor)
         self._executor(Path(), "")  # complains of what it does not know
 
     @property
@@ -58,18 +61,26 @@ class SlurmQueue(Queue):
 
     # --- from outside -------------------------------------------------------------------------------------
 
-    def submit(self, directory: Path, indices: Sequence[int], title: str) -> list[str]:
-        """Submit them as one job array, or as several where Slurm allows no array as long as that."""
-        from exptools.launching import allocation
+    def submit(self, directory: Path, indices: range, title: str) -> list[str]:
+        """Submit them as one job array, or as several where Slurm allows no array as long as that.
 
-        executor = self._executor(directory / LOGS, title, seen=directory)
+        What submitit would run in each imports numpy and submitit first, as long as an allocation takes to
+        start its job. So the command is ours.
+        """
         longest = self._longest_array() if len(indices) > 1 else 1
         ids: list[str] = []
         for first in range(0, len(indices), longest):
-            with _outside_of_jobs(), _said_on_one_line(), executor.batch():
-                some = indices[first : first + longest]
-                jobs = [executor.submit(allocation.run, str(directory), index) for index in some]
-            ids += [str(job.job_id) for job in jobs]
+            some = indices[first : first + longest]
+            with _outside_of_jobs(), _said_on_one_line():
+                (directory / LOGS).mkdir(exist_ok=True)
+                executor = self._executor(directory / LOGS, title, seen=directory)
+                index = str(some[0])
+                if len(indices) > 1:
+                    executor.parameters["map_count"] = len(some)
+                    index = f"$(({index} + SLURM_ARRAY_TASK_ID))"
+                command = f"-u -m exptools.launching.allocation {shlex.quote(str(directory))} {index}"
+                id_ = executor._submit_command(f"{executor.python} {command}").job_id
+            ids += [f"{id_}_{number}" for number in range(len(some))] if len(indices) > 1 else [id_]
         return ids
 
     def submitted(self, directory: Path) -> list[str]:
@@ -105,7 +116,7 @@ class SlurmQueue(Queue):
         logs = [directory / LOGS / f"{id_}_0_log.{kind}" for kind in ("err", "out")]
         for log in (log for log in logs if log.exists()):
             lines = log.read_text(errors="replace").splitlines()
-            telling = [line.strip() for line in lines if line.strip() and not line.startswith("submitit ")]
+            telling = [line.strip() for line in lines if line.strip()]
             if telling:
                 return telling[-1]
         if any(log.exists() for log in logs):
