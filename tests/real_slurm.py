@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 _NODE = "TESTED_NODE"  # a variable of slurmd, which the managers of its steps inherit, and no job
