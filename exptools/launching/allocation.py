@@ -135,9 +135,8 @@ class _Allocation:
             pool.stop()
             self._knows_why.clear()
             engine.pass_on(number)
-            if (
-                self._stop is None or number != early.WARNING
-            ):  # the last word counts: a cancellation at the limit
+            # The last word counts: a cancellation at the limit.
+            if self._stop is None or number != early.WARNING:
                 self._stop = self._why_stopped(number)
             self._knows_why.set()
             log.warning(f"{number.name} came: {self._stop.value}")
@@ -248,8 +247,10 @@ class _Allocation:
             end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
             self._say_ended(job, Outcome(how))
             return
-        state = _STATES.get(stop, ended.ending.state)
-        how = dataclasses.replace(ended.ending, state=state, error=why)
+        if ended.ending.state is State.FAILED:  # of what it says itself
+            how = dataclasses.replace(ended.ending, note=why)
+        else:
+            how = dataclasses.replace(ended.ending, state=_STATES.get(stop, ended.ending.state), error=why)
         end_without(job.run_dir, how, _status(job.run_dir))
         self._say_ended(job, Outcome(how, None, ended.duration_s))
 
