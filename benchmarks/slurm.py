@@ -10,7 +10,8 @@ Without --many every job imports the modules given (default: none) and returns. 
 exptools with an allocation of one CPU for each job; exptools with pack=6, so with four allocations; and with
 pack=12, so with two allocations of a whole node. Prints seconds for the command, median of the rounds, and
 the ratio to submitit's, median of the ratios within a round. The goals: a ratio of at most 1, and with pack
-of at most 1/3. Only the ratios mean something on a shared machine.
+of at most 1/3. Only the ratios mean something on a shared machine; this Slurm looks for jobs to start every
+2 s at the latest, so that seconds come in steps of two.
 
 With --many there are two sweeps. In the first every job has an allocation and one runs at a time; the
 launcher is told to leave after a minute. The second runs to its end, in ten allocations. Prints the peak of
