@@ -231,7 +231,9 @@ def _without_hearing(python: str) -> str:
 
     env of coreutils 8.31 and later can do that; else the early signal is ignored for that time.
     """
-    hold = f"env --block-signal={','.join(number.name.removeprefix('SIG') for number in early.HELD)}"
+    held = ",".join(number.name.removeprefix("SIG") for number in early.HELD)
+    # Ignored as well: some shells, which such a command may be a script of, let all signals through at once.
+    hold = f"env --block-signal={held} --ignore-signal={early.WARNING.name.removeprefix('SIG')}"
     try:
         can = subprocess.run([*hold.split(), "true"], capture_output=True, check=False).returncode == 0
     except OSError:
