@@ -576,6 +576,24 @@ def test_a_task_that_is_killed_ends_the_run_and_is_no_preemption(
     assert found["error"].startswith("another of its tasks was ended, and with it this one (")
 
 
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ("setup=['exit 3']", "its script ended with exit code 3, and said nothing"),
+        ("python=/no/such/python", "/no/such/python: not found"),
+    ],
+)
+def test_why_nothing_began_is_told(
+    slurm: Cluster, python: Command, tmp_path: Path, wish: str, said: str
+) -> None:
+    app = write_app(tmp_path, "pass")
+    python(app, "-m", SLURM, f"hydra.launcher.executor.{wish}", "x=1", "hydra.sweep.dir=out")
+
+    found = status(tmp_path / "out" / "0")
+    assert found["state"] == "FAILED"
+    assert found["error"].endswith(said)
+
+
 def test_only_rank_0_logs_and_reports(slurm: Cluster, python: Command, tmp_path: Path) -> None:
     body = """
         rank = int(os.environ["SLURM_PROCID"])

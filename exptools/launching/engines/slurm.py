@@ -32,6 +32,7 @@ _UNSEEN = 66  # the exit code of a job on a node that does not see the directory
 # The early signal would end Python while it starts; whoever runs in it listens as soon as it can.
 _DEAF = """sh -c 'trap "" USR2; exec "$0" "$@"'"""
 _NEAR_S = 60.0  # a signal that comes so long before the early one is due is that of the time limit
+_TELLS_NOTHING = re.compile("submitit |srun: error: .* Exited with exit code|srun: launch/slurm: ")  # a line
 _EARLY_S = 90.0  # submitit's signal_delay_s
 
 
@@ -126,11 +127,12 @@ class SlurmQueue(Queue):
         logs = [directory / LOGS / f"{id_}_0_log.{kind}" for kind in ("err", "out")]
         for log in (log for log in logs if log.exists()):
             lines = log.read_text(errors="replace").splitlines()
-            telling = [line.strip() for line in lines if line.strip()]
+            telling = [line.strip() for line in lines if line.strip() and not _TELLS_NOTHING.match(line)]
             if telling:
                 return telling[-1]
         if any(log.exists() for log in logs):
-            return ""
+            code = _exit_code(id_)
+            return f"its script ended with exit code {code}, and said nothing" if code else ""
         return f"it wrote nothing to {directory / LOGS}; do the nodes see that directory?"
 
     def _executor(self, folder: Path, title: str, seen: Path | None = None) -> SlurmExecutor:
