@@ -250,13 +250,14 @@ def expect_warning(number: int) -> None:
 
     It may also send a signal that the launcher passes on, so that it comes twice.
     """
+    if signal.getsignal(number) is signal.SIG_IGN:  # so that it did not end Python while it started
+        signal.signal(number, signal.SIG_DFL)
     _warnings.add(number)
 
 
 def listen() -> None:
-    """Hear signals that ask to stop in a process that begins no run: a rank that records nothing."""
-    for number in _ASKS:
-        signal.signal(number, _hooks._on_signal)
+    """Let signals ask this process to stop although no run is its own: it is a task beside rank 0."""
+    _hooks.listen()
 
 
 # What ends a process that does not handle it, and can be sent by a shell, a terminal or a scheduler.
@@ -288,6 +289,9 @@ class _Hooks:
         self._excepthook = sys.excepthook
         sys.excepthook = self._on_uncaught
         atexit.register(self._at_exit)
+        self.listen()
+
+    def listen(self) -> None:
         self._handled = [s for s in _SIGNALS if self._in_main() and signal.getsignal(s) is signal.SIG_DFL]
         for number in self._handled:
             signal.signal(number, self._on_signal)

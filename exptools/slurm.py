@@ -53,6 +53,10 @@ _AWAY = re.compile(
 )
 
 
+# What people like to see of their jobs: squeue would hide some of ours, and scancel would ask.
+_PREFERENCES = ("SQUEUE_", "SACCT_", "SCANCEL_")
+
+
 def ask(command: Sequence[str]) -> str:
     """What a command of Slurm prints.
 
@@ -61,7 +65,15 @@ def ask(command: Sequence[str]) -> str:
         Refused: the command failed for another reason.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+            env={name: value for name, value in os.environ.items() if not name.startswith(_PREFERENCES)},
+        )
     except subprocess.TimeoutExpired as error:
         raise SchedulerAway(f"{command[0]} did not answer within {PATIENCE_S:g} s") from error
     except OSError as error:

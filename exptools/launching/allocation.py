@@ -15,7 +15,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -37,6 +38,8 @@ from exptools.rundir import State, Status
 from exptools.say import say
 
 log = logging.getLogger(__name__)
+_TAKEN = (Stop.PREEMPTED, Stop.REQUEUED)  # for others, whatever its jobs do
+_STATES = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED, Stop.TASK: State.FAILED}
 
 
 def run(directory: str, index: int) -> NoReturn:
@@ -59,7 +62,10 @@ class _Allocation:
         self._queue = queue
         self._given = given
         self._stop: Stop | None = None
+        self._knows_why = threading.Event()  # not set between a signal and the answer why it came
+        self._knows_why.set()
         self._outcomes: dict[int, Outcome] = {}
+        self._ended: dict[int, State] = {}  # of jobs that have ended for good
         self._limit = FailureLimit(submission.policy.max_failures)
 
     def run(self) -> int:
@@ -70,20 +76,23 @@ class _Allocation:
             try:
                 self._run(jobs, slots_of(self._given, self._submission, len(jobs)))
             except (AffinityError, OSError) as error:
-                self._end_all(jobs, Ending(State.FAILED, None, f"could not be started: {error}"))
-        ended = [self._submission.ended(job.num, with_result=False) for job in every]
-        return 0 if all(how is not None and how.ending.state is State.COMPLETED for how in ended) else 1
+                unbegun = [job for job in jobs if job.num not in self._outcomes]
+                self._end_all(unbegun, Ending(State.FAILED, None, f"could not be started: {error}"))
+        # By what is known here: a launcher that has heard all removes the files.
+        return 0 if all(self._ended.get(job.num) is State.COMPLETED for job in every) else 1
 
     def _as_left(self, job: Job) -> Job | None:
         """The job as the next attempt, if this is not its first; None if it has ended."""
-        if self._submission.ended(job.num, with_result=False) is not None:
+        ended = self._submission.ended(job.num, with_result=False)
+        if ended is not None:
+            self._ended[job.num] = ended.ending.state
             return None
         status = _status(job.run_dir)
         if status is None or status.start is None or status.attempt < job.attempt:
             return job  # it has not begun
         if status.state is State.COMPLETED:  # what was in charge of it ended before it could say so
             how = Ending(status.state, status.exit_code, status.error, status.note, status.returned)
-            self._submission.say_ended(job.num, Outcome(how, None, status.duration_s(0.0) or 0.0))
+            self._say_ended(job, Outcome(how, None, status.duration_s(0.0) or 0.0))
             return None
         again = dataclasses.replace(job, attempt=rundir.attempt_after(status))
         with contextlib.suppress(OSError):
@@ -101,13 +110,18 @@ class _Allocation:
                 policy.preload() if len(jobs) > 1 else None,
                 Within(self._submission.program, self._submission.directory, self._given.id, early.WARNING),
             )
-            attempts = Attempts(engine, policy.retries, log)
+            attempts = Attempts(engine, policy.retries, log, self._goes_on)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
             _let_signals_be_events(pool)
             pool.start(jobs)
             for event in pool.events():
                 self._hear(event, jobs, pool, engine)
             self._end(jobs)
+
+    def _goes_on(self) -> bool:
+        """Whether the allocation goes on for some time, in the thread of a slot."""
+        self._knows_why.wait()
+        return self._stop in (None, Stop.LIMIT)
 
     def _is_enough(self, outcome: Outcome) -> bool:
         """Whether no further job shall begin: by failures of this allocation, or of all."""
@@ -119,16 +133,18 @@ class _Allocation:
         if event.kind == "signal":
             number = signal.Signals(event.index)
             pool.stop()
+            self._knows_why.clear()
             engine.pass_on(number)
-            if (
-                self._stop is None or number != early.WARNING
-            ):  # the last word counts: a cancellation at the limit
-                self._stop = self._queue.why_stopped()
+            # The last word counts: a cancellation at the limit.
+            if self._stop is None or number != early.WARNING:
+                self._stop = self._why_stopped(number)
+            self._knows_why.set()
             log.warning(f"{number.name} came: {self._stop.value}")
         elif event.kind == "start" and event.slot is not None:
             job, slot = jobs[event.index], event.slot
             place = f"{self._given.id} on {self._given.node}" if self._given.node else self._given.id
-            self._submission.say_begun(Begun(job.num, place, slot.number, slot.gpus))
+            with self._on_a_disk_that_may_be_full():
+                self._submission.say_begun(Begun(job.num, place, slot.number, slot.gpus))
         elif event.kind == "end":
             job = jobs[event.index]
             result = event.result
@@ -138,20 +154,40 @@ class _Allocation:
                 end_without(job.run_dir, result.ending, Status(State.QUEUED, job.attempt))
             self._outcomes[job.num] = result
             if not self._is_unfinished(job):
-                self._submission.say_ended(job.num, result)
+                self._say_ended(job, result)
             log.info(report.ended(job, result, len(self._outcomes), len(jobs)))
+
+    def _why_stopped(self, number: int) -> Stop:
+        stop = self._queue.why_stopped()
+        # So srun ends the tasks of a job when one of them has failed.
+        is_by_task = stop is Stop.ASKED and number == signal.SIGTERM and self._given.n_ranks > 1
+        return Stop.TASK if is_by_task else stop
+
+    def _say_ended(self, job: Job, outcome: Outcome) -> None:
+        """A job has ended for good."""
+        self._ended[job.num] = outcome.ending.state
+        with self._on_a_disk_that_may_be_full():
+            self._submission.say_ended(job.num, outcome)
+
+    @contextlib.contextmanager
+    def _on_a_disk_that_may_be_full(self) -> Iterator[None]:
+        """Let the jobs go on if the launcher cannot be told: it finds their ends in their statuses, too."""
+        try:
+            yield
+        except OSError as error:
+            say(f"{self._submission.directory}: cannot write there ({error.strerror})")
 
     def _end(self, jobs: Sequence[Job]) -> None:
         """What becomes of jobs that were stopped, and of those that never began."""
-        left = [job for job in jobs if job.num not in self._outcomes or self._is_unfinished(job)]
+        left = [job for job in jobs if job.num not in self._ended]
         if not left:
             return
         stop = self._stop or Stop.CANCELLED
         left_by = [told for job in left if (told := self._submission.left(job.num)) is not None]
         if self._stop is None:  # nobody stopped it: it may begin no further job
             why: str | None = self._submission.stopped() or self._limit.told
-        elif left_by:  # another task has failed, and Slurm has ended this one for it
-            stop, why = Stop.CANCELLED, f"rank {left_by[0][0]}: {left_by[0][1]}"
+        elif left_by and stop not in _TAKEN:  # Slurm has ended this task for that one
+            stop, why = Stop.TASK, f"rank {left_by[0][0]}: {left_by[0][1]}"
         else:
             why = self._requeue(left, stop)
         for job in left if why is not None else ():
@@ -161,11 +197,13 @@ class _Allocation:
         """Let the allocation be queued again; why not, or None if it is."""
         if stop is Stop.CANCELLED:
             return f"cancelled ({self._given.id})"
+        if stop is Stop.TASK:
+            return f"another of its tasks was ended, and with it this one ({self._given.id})"
         if stop is Stop.REQUEUED:
             return None
         most = self._submission.max_requeues
         if stop is Stop.LIMIT:
-            may_go_on = [job for job in left if job.num not in self._outcomes or self._is_in_order(job)]
+            may_go_on = [job for job in left if self._is_in_order(job)]
             if not may_go_on:
                 return "the time limit was reached, and it had not asked logger.should_stop"
             if self._submission.n_requeues(self._index) >= most:
@@ -187,14 +225,19 @@ class _Allocation:
         One that was preempted may have failed by it: its workers got the signal, too.
         """
         state = self._outcomes[job.num].ending.state
-        is_taken = self._stop in (Stop.PREEMPTED, Stop.REQUEUED)
+        is_taken = self._stop in (*_TAKEN, Stop.ASKED)
         by_it = (State.PREEMPTED, State.INTERRUPTED, *([State.FAILED] if is_taken else []))
         return self._stop is not None and state in by_it
 
     def _is_in_order(self, job: Job) -> bool:
-        """Whether a job has stopped because it was asked to, with all that it wanted to save."""
-        outcome = self._outcomes.get(job.num)
-        return outcome is not None and outcome.ending.state is State.PREEMPTED
+        """Whether a job has stopped because it was asked to, with all that it wanted to save; or never began.
+
+        A signal ends one whose process has only just been started.
+        """
+        outcome, status = self._outcomes.get(job.num), _status(job.run_dir)
+        if outcome is None or status is None or status.start is None:
+            return True
+        return outcome.ending.state is State.PREEMPTED
 
     def _end_one(self, job: Job, stop: Stop, why: str) -> None:
         """Write down the end of a job that was stopped for good."""
@@ -202,17 +245,19 @@ class _Allocation:
         if ended is None:
             how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{why}")
             end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
-            self._submission.say_ended(job.num, Outcome(how))
+            self._say_ended(job, Outcome(how))
             return
-        state = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED}.get(stop, ended.ending.state)
-        how = dataclasses.replace(ended.ending, state=state, error=why)
+        if ended.ending.state is State.FAILED:  # of what it says itself
+            how = dataclasses.replace(ended.ending, note=why)
+        else:
+            how = dataclasses.replace(ended.ending, state=_STATES.get(stop, ended.ending.state), error=why)
         end_without(job.run_dir, how, _status(job.run_dir))
-        self._submission.say_ended(job.num, Outcome(how, None, ended.duration_s))
+        self._say_ended(job, Outcome(how, None, ended.duration_s))
 
     def _end_all(self, jobs: Sequence[Job], how: Ending) -> None:
         for job in jobs:
             end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
-            self._submission.say_ended(job.num, Outcome(how))
+            self._say_ended(job, Outcome(how))
 
 
 def slots_of(given: Given, submission: Submission, n_jobs: int) -> Sequence[Slot]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 
 from exptools.launching import report
 from exptools.launching.engines.base import Engine
@@ -15,7 +16,15 @@ from exptools.rundir import State
 class Attempts:
     """Runs a job, and again if it did not complete; each attempt in the same directory."""
 
-    def __init__(self, engine: Engine, retries: int, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        retries: int,
+        log: logging.Logger,
+        is_worth_it: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """is_worth_it: whether a job that failed just now may be run again here."""
+        self._is_worth_it = is_worth_it
         self._engine = engine
         self._retries = retries
         self._log = log
@@ -24,7 +33,7 @@ class Attempts:
         """Run it on a slot; the outcome of the last attempt."""
         outcome = self._engine.run(job, slot)
         for retry in range(1, self._retries + 1):
-            if outcome.ending.state not in (State.FAILED, State.TIMEOUT):
+            if outcome.ending.state not in (State.FAILED, State.TIMEOUT) or not self._is_worth_it():
                 break
             how = f"{outcome.ending.state}: {outcome.ending.error}"
             self._log.warning(f"{report.title(job)} {how}; running it again, {retry} of {self._retries}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from exptools import rundir, words
@@ -39,22 +40,27 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _cancel(sweep_dir: Path) -> str:
-    if not submission.directories(sweep_dir):
+    were_submitted = bool(submission.directories(sweep_dir))
+    with _claimed_if_free(sweep_dir) as is_claimed:
+        n, n_left = elsewhere.cancel(sweep_dir, is_claimed=is_claimed)
+    if not were_submitted:
         return f"{sweep_dir}: no scheduler has jobs of this sweep; nothing was cancelled"
-    n, n_left = elsewhere.cancel(sweep_dir, lambda: _is_followed(sweep_dir))
     if not n:
         return f"{sweep_dir}: all of its jobs had ended; nothing was cancelled"
     left = f"; {n_left} have not ended yet" if n_left else ""
     return f"cancelled {words.count(n, 'job')} of {sweep_dir}{left}"
 
 
-def _is_followed(sweep_dir: Path) -> bool:
-    """Whether a launcher follows the sweep, which will write down the ends then."""
-    try:
-        with rundir.claimed(sweep_dir, wait=False):
-            return False
-    except RunDirError:
-        return True
+@contextlib.contextmanager
+def _claimed_if_free(sweep_dir: Path) -> Iterator[bool]:
+    """Let no launcher take up the sweep inside the block, unless one has it: whether none had."""
+    with contextlib.ExitStack() as claim:
+        is_free = True
+        try:
+            claim.enter_context(rundir.claimed(sweep_dir, wait=False))
+        except RunDirError:
+            is_free = False
+        yield is_free
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from exptools import rundir, words
-from exptools.errors import LaunchError
+from exptools.errors import LaunchError, RunDirError
 from exptools.launching import engines, lines, progress, report, submission
 from exptools.launching.engines.base import end_without
 from exptools.launching.engines.queue import Queue
@@ -79,7 +79,8 @@ def submit(
     """Submit jobs, and write into sweep.json what the scheduler calls them.
 
     Raises:
-        LaunchError: the scheduler does not take them; nothing was submitted.
+        LaunchError: the scheduler does not take them, or they cannot be written down; nothing was submitted.
+        SystemExit: Ctrl-C; what was submitted is cancelled.
     """
     policy, cluster = place.policy, place.cluster
     packed = submission.divided(jobs, cluster.pack)
@@ -99,13 +100,42 @@ def submit(
         facts.write(made.provenance(), code, place.sweep_dir)
         ids = _submit(place, queue, made, title)
     except BaseException as error:
-        made.remove()
+        is_sure = _taken_back(queue, made)
         how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{one_line(error)}")
         for job in jobs:
             end_without(job.run_dir, how, rundir.Status(State.QUEUED, job.attempt))
+        if isinstance(error, KeyboardInterrupt):
+            told = "nothing was submitted" if is_sure else f"{_UNSURE}; {place.again}"
+            report.tell(place.log, f"interrupted: {told}")
+            raise SystemExit(128 + signal.SIGINT) from None
+        if isinstance(error, OSError):
+            advice = "mend that, or choose another directory; nothing was submitted"
+            where = error.filename or made.directory
+            raise LaunchError(f"{where}: cannot write there ({error.strerror}); {advice}") from error
         raise
-    report.write_submission(place.sweep_dir, made, ids)
+    try:
+        report.write_submission(place.sweep_dir, made, ids)
+    except OSError as error:
+        lost = f"the ids of the jobs are not written ({error.strerror}); they go on, and will be found again"
+        place.log.warning(f"{place.sweep_dir / rundir.SWEEP}: {lost}")
     return Submitted(made, tuple(ids))
+
+
+_UNSURE = "whether the scheduler has taken the jobs is not known"
+
+
+def _taken_back(queue: Queue, made: Submission) -> bool:
+    """Cancel what the scheduler has taken of a submission that failed, and remove it.
+
+    Returns:
+        Whether that is sure. If not all stays: the jobs may run, and who goes on with the sweep finds out.
+    """
+    try:
+        queue.cancel(queue.submitted(made.directory))
+    except SchedulerAway:
+        return False
+    made.remove()
+    return True
 
 
 def _submit(place: Place, queue: Queue, made: Submission, title: str) -> list[str]:
@@ -113,24 +143,28 @@ def _submit(place: Place, queue: Queue, made: Submission, title: str) -> list[st
     n, pause = len(made.allocations), 2.0
     deadline = time.monotonic() + place.cluster.patience_s
     ids: list[str] = []
-    while len(ids) < n:
+    is_sure = True  # that the scheduler has taken these and no others
+    while len(ids) < n or not is_sure:
         try:
-            ids += queue.submit(made.directory, range(len(ids), n), title)
+            if is_sure:
+                ids += queue.submit(made.directory, range(len(ids), n), title)
+            else:
+                ids, is_sure = queue.submitted(made.directory), True
         except SchedulerAway as error:  # noqa: PERF203 - it is asked once, usually
+            is_sure = False
             if time.monotonic() > deadline:
                 raise LaunchError(_never(place, str(error))) from error
             limit = words.duration(place.cluster.patience_s)
             place.log.warning(f"the scheduler does not answer ({error}); trying again, for up to {limit}")
             time.sleep(pause)
             pause = min(60.0, pause * 2)
-            with contextlib.suppress(SchedulerAway):
-                ids = queue.submitted(made.directory)
     return ids
 
 
 def _never(place: Place, said: str) -> str:
     limit = words.duration(place.cluster.patience_s)
-    return f"the scheduler has not answered for {limit} ({said}); nothing was submitted"
+    told = f"the scheduler has not answered for {limit} ({said}); nothing was submitted, as far as is known"
+    return "; ".join(filter(None, [told, place.again]))
 
 
 def how_to_come_back(sweep_dir: Path) -> str:
@@ -159,22 +193,47 @@ def find(place: Place, watch: Watch) -> dict[int, Outcome]:
     for directory in submission.directories(place.sweep_dir):
         made = Submission.read(directory)
         if made.engine != place.policy.engine:
-            raise LaunchError(
-                f"jobs of this sweep were submitted with engine={made.engine}; go on with that, or cancel "
-                "them: exptools-cancel"
-            )
+            raise LaunchError(_of_another_engine(made.engine))
         ids = report.submitted(place.sweep_dir, directory)
         if ids is None:  # the launcher died between submitting and writing that down
             ids = _adopted(watch.queue, made)
             if ids:
                 report.write_submission(place.sweep_dir, made, ids)
-        for jobs in made.allocations[len(ids) :]:
-            _never_submitted(jobs)
         watch.add(Submitted(made, tuple(ids)))
     for change in watch.settle():
         if change.outcome is not None:
             found[change.num] = change.outcome
+    forget_unsubmitted(place.sweep_dir, watch.nums())
     return found
+
+
+def refuse_what_runs_elsewhere(sweep_dir: Path) -> None:
+    """Let no engine of this machine run what a scheduler may have, or start again.
+
+    Raises:
+        LaunchError: there are such jobs.
+    """
+    for directory in submission.directories(sweep_dir):
+        raise LaunchError(_of_another_engine(Submission.read(directory).engine))
+    forget_unsubmitted(sweep_dir)
+
+
+def _of_another_engine(engine: str) -> str:
+    return (
+        f"jobs of this sweep were submitted with engine={engine}; go on with that, or cancel "
+        "them: exptools-cancel"
+    )
+
+
+def forget_unsubmitted(sweep_dir: Path, submitted: Set[int] = frozenset()) -> None:
+    """Let no job wait for a launcher that died before it submitted it. The sweep is claimed by the caller."""
+    for entry in report.read_sweep(sweep_dir):
+        run_dir = sweep_dir / entry["dir"]
+        with contextlib.suppress(RunDirError):
+            status = rundir.read_status(run_dir)
+            is_queued = status is not None and status.state is State.QUEUED and status.pid is None
+            if status is not None and is_queued and entry["num"] not in submitted:
+                end_without(run_dir, _NOT_SUBMITTED, status)
 
 
 def _adopted(queue: Queue, made: Submission) -> list[str]:
@@ -184,12 +243,9 @@ def _adopted(queue: Queue, made: Submission) -> list[str]:
         raise LaunchError(f"the scheduler does not answer ({error}); try again later") from error
 
 
-def _never_submitted(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        how = Ending(
-            State.INTERRUPTED, None, f"{report.NEVER_BEGAN}the launcher ended before it submitted it"
-        )
-        end_without(job.run_dir, how, rundir.Status(State.QUEUED, job.attempt))
+_NOT_SUBMITTED = Ending(
+    State.INTERRUPTED, None, f"{report.NEVER_BEGAN}the launcher ended before it submitted it"
+)
 
 
 # --- following --------------------------------------------------------------------------------------------
@@ -295,12 +351,15 @@ class _Following:
         self._watch.stop(self._limit.told)
         self._cancel(self._limit.told, only_waiting=True)
 
-    def _cancel(self, why: str, *, only_waiting: bool = False) -> None:
+    def _cancel(self, why: str, *, only_waiting: bool = False) -> bool:
+        """Whether that could be done."""
         self._watch.why_cancelled = why
         try:
             self._watch.queue.cancel(self._watch.ids(), only_waiting=only_waiting)
         except SchedulerAway as error:
             self._place.log.error(f"not cancelled, for the scheduler does not answer ({error})")
+            return False
+        return True
 
     def _obey(self, number: int, restore: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
         """What people want who have sent a signal.
@@ -319,7 +378,8 @@ class _Following:
             raise Left(number)
         self._tally.stop()
         self._place.log.warning("cancelling")
-        self._cancel("cancelled by Ctrl-C")
+        if not self._cancel("cancelled by Ctrl-C"):
+            raise Left(number)
         deadline = time.monotonic() + _CANCELLING_S
         while not self._watch.is_over and time.monotonic() < deadline and self._signals.empty():
             for change in self._watch.news(at_once=True):
@@ -386,10 +446,10 @@ def _signals_into(
 # --- cancelling -------------------------------------------------------------------------------------------
 
 
-def cancel(sweep_dir: Path, is_followed: Callable[[], bool]) -> tuple[int, int]:
+def cancel(sweep_dir: Path, *, is_claimed: bool) -> tuple[int, int]:
     """Cancel all jobs that schedulers have of a sweep, and wait a while for their ends.
 
-    is_followed: whether a launcher writes down their ends; else this does.
+    is_claimed: by the caller; else a launcher follows the sweep, and writes down their ends.
 
     Returns:
         How many were cancelled, and how many of them have not ended yet.
@@ -412,7 +472,7 @@ def cancel(sweep_dir: Path, is_followed: Callable[[], bool]) -> tuple[int, int]:
         except (SchedulerAway, Away) as error:
             raise LaunchError(f"the scheduler does not answer ({error}); try again later") from error
         watches.append(watch)
-    if not n or is_followed():
+    if not is_claimed:
         return n, 0
     deadline = time.monotonic() + _CANCELLING_S
     while any(not watch.is_over for watch in watches) and time.monotonic() < deadline:
@@ -421,6 +481,7 @@ def cancel(sweep_dir: Path, is_followed: Callable[[], bool]) -> tuple[int, int]:
             list(watch.news(at_once=True))
     for watch in watches:
         tidy(sweep_dir, watch)
+    forget_unsubmitted(sweep_dir, {num for watch in watches for num in watch.nums()})
     return n, sum(len(watch.nums()) for watch in watches)
 
 

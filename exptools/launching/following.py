@@ -6,6 +6,7 @@ ever less often, only for those that end without a word: a node was lost, somebo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -232,7 +233,8 @@ class Watch:
             how = _end_of(job, allocation, self.queue, self.why_cancelled)
             end_without(job.run_dir, how, _status(job.run_dir))
             outcome = _with_ranks(allocation.submission, num, Outcome(how))
-            allocation.submission.say_ended(num, outcome)
+            with contextlib.suppress(OSError):  # the status has it, or has complained
+                allocation.submission.say_ended(num, outcome)
             yield Change(num, outcome=outcome)
         allocation.open.clear()
 

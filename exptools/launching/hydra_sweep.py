@@ -176,6 +176,8 @@ def _launch_here(
     batch: _Batch, settings: Settings, sweep_dir: Path
 ) -> tuple[list[Planned], Mapping[int, Outcome]]:
     """Run what has not completed on the slots of this machine; the outcomes by number."""
+    if settings.resume:
+        elsewhere.refuse_what_runs_elsewhere(sweep_dir)
     plan = _plan(batch, settings, sweep_dir)
     slots = _slots(plan, settings)
     shared = application.pack(batch.context, batch.task_function)

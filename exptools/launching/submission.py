@@ -207,9 +207,10 @@ class Submission:
         if all(how is not None and how.ending.state is State.COMPLETED for how in ended):
             self.remove()
             return
-        for path in [self.directory / _ALLOCATIONS, *self.directory.iterdir()]:
-            if not path.is_dir():
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
+            for path in [self.directory / _ALLOCATIONS, *self.directory.iterdir()]:
+                if not path.is_dir():
+                    path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the directory: nobody needs it any more."""

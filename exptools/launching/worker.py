@@ -73,7 +73,7 @@ def _run_rank(spec: Spec) -> int:
 
     What it leaves for the launcher if it fails is why: rank 0 may know only that it was ended.
     """
-    lifecycle.listen()
+    lifecycle.listen()  # a signal asks all tasks to stop, and would end those that do not listen
     early.let_through()
     error: BaseException | None = None
     try:
@@ -89,7 +89,7 @@ def _run_rank(spec: Spec) -> int:
     if how.state is State.FAILED:
         left = Path(spec.result).with_suffix(f".rank-{spec.rank}")
         rundir.write_json(left, {"error": how.error})
-    # Slurm would end rank 0, which may be saving, for another one that left with a code.
+    # One that stopped as asked did what it should: by another code Slurm would end rank 0, which still saves.
     return 0 if how.state is State.PREEMPTED else how.exit_code or 0
 
 

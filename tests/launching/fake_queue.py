@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,7 +37,13 @@ class FakeQueue(Queue):
 
     def submit(self, directory: Path, indices: range, title: str) -> list[str]:
         self._must_answer()
-        return [self._start(directory, index) for index in indices]
+        started = [self._start(directory, index) for index in indices]
+        if (self._state / "slow").exists():
+            time.sleep(60)
+        if (self._state / "lost").exists():  # the answer, and the next one, too
+            (self._state / "lost").rename(self._state / "lost again")
+            raise SchedulerAway("timed out")
+        return started
 
     def _start(self, directory: Path, index: int) -> str:
         id_ = str(len(list(self._state.glob("*.pid"))) + 1)
@@ -51,6 +58,10 @@ class FakeQueue(Queue):
         return id_
 
     def submitted(self, directory: Path) -> list[str]:
+        if (self._state / "lost again").exists():
+            (self._state / "lost again").unlink()
+            raise SchedulerAway("timed out")
+        self._must_answer()
         found = [
             path.stem for path in self._state.glob("*.pid") if path.read_text().split()[1] == str(directory)
         ]

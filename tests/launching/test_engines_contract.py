@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -307,3 +308,139 @@ def test_max_failures_lets_nothing_further_begin(tmp_path: Path, queue: Path, py
     assert done.returncode == 1
     assert states(tmp_path / "out") == ["FAILED", "INTERRUPTED", "INTERRUPTED"]
     assert "2 more were not begun: max_failures=1 was reached" in done.stdout
+
+
+def _allocation_of(queue: Path, job: dict[str, Any]) -> int:
+    """The process that is in charge of an allocation."""
+    return int((queue / f"{job['job_id']}.pid").read_text().split()[0])
+
+
+def test_how_a_job_ended_before_its_allocation_was_stopped_stays(tmp_path: Path, queue: Path) -> None:
+    app = write_app(tmp_path, 'if cfg.x == 1: raise ValueError("its own")\ntime.sleep(600)')
+    launcher = start(app, FAKE, "hydra.launcher.pack=2", "x=1,2")
+    out = tmp_path / "out"
+    wait_until(lambda: states(out) == ["FAILED", "RUNNING"])
+    os.kill(_allocation_of(queue, status(out / "1")), signal.SIGTERM)  # the fake queue starts nothing again
+    launcher.communicate(timeout=60)
+
+    assert [status(out / str(i))["error"] for i in (0, 1)] == [
+        "ValueError: its own",
+        "the fake queue starts nothing again",
+    ]
+
+
+def test_jobs_go_on_if_the_launcher_cannot_be_told(tmp_path: Path, queue: Path) -> None:
+    app = write_app(tmp_path, "while not os.path.exists('go'): time.sleep(0.1)\ntime.sleep(cfg.x)")
+    launcher = start(app, FAKE, "hydra.launcher.pack=2", "hydra.launcher.n_parallel=2", "x=0,1")
+    out = tmp_path / "out"
+    wait_until(lambda: states(out) == ["RUNNING", "RUNNING"])
+    shutil.rmtree(out / ".jobs")
+    (tmp_path / "go").touch()
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 0, said
+    assert states(out) == ["COMPLETED"] * 2
+    assert "Traceback" not in said
+
+
+def test_a_submission_whose_answer_is_lost_is_not_made_twice(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    queue.mkdir(parents=True)
+    (queue / "lost").touch()
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", "x=1,2", FAKE, "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(queue.glob("*.pid"))) == 2
+    assert states(tmp_path / "out") == ["COMPLETED"] * 2
+
+
+def test_ctrl_c_while_jobs_are_submitted_takes_them_back(tmp_path: Path, queue: Path) -> None:
+    queue.mkdir(parents=True)
+    (queue / "slow").touch()
+    app = write_app(tmp_path, "time.sleep(600)")
+    launcher = start(app, "x=1,2", FAKE)
+    wait_until(lambda: len(list(queue.glob("*.pid"))) == 2)
+    launcher.send_signal(signal.SIGINT)
+    said, _ = launcher.communicate(timeout=60)
+
+    assert launcher.returncode == 130
+    assert said.rstrip().endswith("interrupted: nothing was submitted")
+    assert "Traceback" not in said
+    assert len(list(queue.glob("*.cancelled"))) == 2
+    assert states(tmp_path / "out") == ["INTERRUPTED"] * 2
+
+
+def test_what_cannot_be_written_is_told_in_a_line(tmp_path: Path, queue: Path, python: Command) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".jobs").touch()
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", "x=1", FAKE, "hydra.sweep.dir=out")
+
+    assert done.returncode == 2
+    assert "cannot write there (Not a directory); mend that, or choose another directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _launcher_that_died_before_it_submitted(tmp_path: Path, python: Command) -> None:
+    app = write_app(tmp_path, "pass")
+    assert python(app, "-m", "x=1,2", FAKE, "hydra.sweep.dir=out").returncode == 0
+    for i in (0, 1):
+        (tmp_path / "out" / str(i) / "status.json").write_text('{"state": "QUEUED", "attempt": 1}')
+
+
+@pytest.mark.parametrize("words", [[], ["hydra.launcher.engine=local"]], ids=["fake", "local"])
+def test_jobs_that_a_launcher_did_not_come_to_submit_are_run(
+    words: list[str], tmp_path: Path, queue: Path, python: Command
+) -> None:
+    _launcher_that_died_before_it_submitted(tmp_path, python)
+    done = python("-m", "exptools.launching.resume_cli", "out", *words)
+
+    assert done.returncode == 0, done.stderr
+    assert states(tmp_path / "out") == ["COMPLETED"] * 2
+
+
+def test_jobs_that_a_launcher_did_not_come_to_submit_are_interrupted_by_exptools_cancel(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    _launcher_that_died_before_it_submitted(tmp_path, python)
+    python("-m", "exptools.launching.cancel_cli", "out")
+
+    assert states(tmp_path / "out") == ["INTERRUPTED"] * 2
+
+
+def test_no_engine_of_this_machine_runs_what_a_scheduler_has(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    app = write_app(tmp_path, "time.sleep(600)")
+    python(app, "-m", "x=1", FAKE, "hydra.launcher.detach=true", "hydra.sweep.dir=out")
+    wait_until(lambda: len(running(tmp_path / "out")) == 1)
+    done = python("-m", "exptools.launching.resume_cli", "out", "hydra.launcher.engine=local")
+    python("-m", "exptools.launching.cancel_cli", "out")
+
+    assert done.returncode == 2
+    told = (
+        "jobs of this sweep were submitted with engine=fake; go on with that, or cancel them: exptools-cancel"
+    )
+    assert told in done.stderr
+
+
+def test_what_failed_because_it_was_to_stop_is_not_run_again_in_an_allocation_that_ends(
+    tmp_path: Path, queue: Path
+) -> None:
+    body = """
+        logger.should_stop
+        open("asks", "w")
+        while not logger.should_stop:
+            time.sleep(0.1)
+        raise ValueError("my workers are gone")
+    """
+    app = write_app(tmp_path, body)
+    launcher = start(app, FAKE, "hydra.launcher.retries=1", "x=1")
+    out = tmp_path / "out"
+    wait_until((tmp_path / "asks").exists)
+    os.kill(_allocation_of(queue, status(out / "0")), signal.SIGTERM)
+    launcher.communicate(timeout=60)
+
+    assert status(out / "0")["attempt"] == 1

@@ -23,6 +23,8 @@ class Stop(enum.Enum):
 
     LIMIT = "its time limit"
     PREEMPTED = "preemption"
+    ASKED = "a signal"  # from people, or from what only looks so
+    TASK = "the end of another of its tasks"
     REQUEUED = "being queued again"  # already, by the scheduler or by people
     CANCELLED = "a cancellation"
 

@@ -29,7 +29,10 @@ T = TypeVar("T")
 LOGS = "slurm"  # in the directory of a submission: what submitit writes, and what Slurm says
 _SAME = {"name": "job_name", "timeout_min": "time", "tasks_per_node": "ntasks_per_node"}
 _UNSEEN = 66  # the exit code of a job on a node that does not see the directory; EX_NOINPUT of sysexits.h
+# The early signal would end Python while it starts; whoever runs in it listens as soon as it can.
+_DEAF = """sh -c 'trap "" USR2; exec "$0" "$@"'"""
 _NEAR_S = 60.0  # a signal that comes so long before the early one is due is that of the time limit
+_TELLS_NOTHING = re.compile("submitit |srun: error: .* Exited with exit code|srun: launch/slurm: ")  # a line
 _EARLY_S = 90.0  # submitit's signal_delay_s
 
 
@@ -67,6 +70,11 @@ class SlurmQueue(Queue):
         What submitit would run in each imports numpy and submitit first, as long as an allocation takes to
         start its job. So the command is ours.
         """
+        if set(str(directory)) & set("%\\"):  # sbatch puts numbers of jobs into names of logs by them
+            raise LaunchError(
+                f"{directory}: Slurm takes no % and no backslash in the name of a directory; choose another "
+                "(hydra.sweep.dir=)"
+            )
         longest = self._longest_array() if len(indices) > 1 else 1
         ids: list[str] = []
         for first in range(0, len(indices), longest):
@@ -87,8 +95,11 @@ class SlurmQueue(Queue):
         """Those whose script lies in the directory, in the order of their indices."""
         rows = _ask_squeue(["-t", "all", "-r", "-o", "%i|%o", "--me"])
         logs = str(directory / LOGS) + os.sep
-        found = [row[0] for row in rows if len(row) == 2 and row[1].startswith(logs)]
-        return sorted(found, key=lambda id_: [int(part) for part in id_.split("_")])
+        found = [id_ for id_, _, script in rows if script.startswith(logs)]
+        last: dict[int, int | None] = {}
+        for array, _, task in (id_.partition("_") for id_ in found):
+            last[int(array)] = max(last.get(int(array)) or 0, int(task)) if task else None
+        return [id_ for array in sorted(last) for id_ in _ids_of(array, last[array])]
 
     def look(self, ids: Iterable[str]) -> dict[str, Seen]:
         """By squeue, which needs no accounting."""
@@ -116,11 +127,12 @@ class SlurmQueue(Queue):
         logs = [directory / LOGS / f"{id_}_0_log.{kind}" for kind in ("err", "out")]
         for log in (log for log in logs if log.exists()):
             lines = log.read_text(errors="replace").splitlines()
-            telling = [line.strip() for line in lines if line.strip()]
+            telling = [line.strip() for line in lines if line.strip() and not _TELLS_NOTHING.match(line)]
             if telling:
                 return telling[-1]
         if any(log.exists() for log in logs):
-            return ""
+            code = _exit_code(id_)
+            return f"its script ended with exit code {code}, and said nothing" if code else ""
         return f"it wrote nothing to {directory / LOGS}; do the nodes see that directory?"
 
     def _executor(self, folder: Path, title: str, seen: Path | None = None) -> SlurmExecutor:
@@ -184,6 +196,8 @@ class SlurmQueue(Queue):
             seconds is not None and seconds <= (warned + _NEAR_S if word == "RUNNING" else 1)
         ):
             return Stop.LIMIT
+        if word == "RUNNING" and shown.get("PreemptTime", "None" if shown else "") == "None":
+            return Stop.ASKED
         return Stop.PREEMPTED if word in ("RUNNING", "PREEMPTED") else Stop.CANCELLED
 
     def requeue(self) -> None:
@@ -217,14 +231,16 @@ def _setup(directory: Path | None) -> list[str]:
 def _without_hearing(python: str) -> str:
     """The command that starts Python, so that early signals wait until allocation.run listens.
 
-    env of coreutils 8.31 and later can do that; else the short time while Python starts remains.
+    env of coreutils 8.31 and later can do that; else the early signal is ignored for that time.
     """
-    hold = f"env --block-signal={','.join(number.name.removeprefix('SIG') for number in early.HELD)}"
+    held = ",".join(number.name.removeprefix("SIG") for number in early.HELD)
+    # Ignored as well: some shells, which such a command may be a script of, let all signals through at once.
+    hold = f"env --block-signal={held} --ignore-signal={early.WARNING.name.removeprefix('SIG')}"
     try:
         can = subprocess.run([*hold.split(), "true"], capture_output=True, check=False).returncode == 0
     except OSError:
         can = False
-    return f"{hold} {python}" if can else python
+    return f"{hold if can else _DEAF} {python}"
 
 
 def _unknown(given: Mapping[str, Any], said: str) -> str:
@@ -286,12 +302,18 @@ def _outside_of_jobs() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _ask_squeue(words: Sequence[str]) -> list[list[str]]:
+def _ids_of(array: int, last: int | None) -> list[str]:
+    """Of a job; if it is an array those up to its last: squeue may have forgotten some that have ended."""
+    return [str(array)] if last is None else [f"{array}_{task}" for task in range(last + 1)]
+
+
+def _ask_squeue(words: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Rows of two cells, parted as by str.partition."""
     try:
         said = slurm.ask(["squeue", "-h", *words])
     except Refused as error:
         raise SchedulerAway(str(error)) from error
-    return [line.strip().split("|") for line in said.splitlines()]
+    return [line.strip().partition("|") for line in said.splitlines()]
 
 
 def _exit_code(id_: str) -> int | None:
