@@ -49,7 +49,9 @@ class Refused(Exception):
 
 
 _AWAY = re.compile(
-    "unable to contact|connection refused|timed out|connect failure|socket|communication|try again", re.I
+    "unable to contact|connection refused|timed out|connect failure|socket|communication|try again"
+    "|zero bytes|unable to establish|temporarily",
+    re.I,
 )
 
 

@@ -199,6 +199,8 @@ class _Allocation:
             return f"cancelled ({self._given.id})"
         if stop is Stop.TASK:
             return f"another of its tasks was ended, and with it this one ({self._given.id})"
+        for job in left:
+            self._say_preempted(job)
         if stop is Stop.REQUEUED:
             return None
         most = self._submission.max_requeues
@@ -218,6 +220,13 @@ class _Allocation:
         except LaunchError as error:
             return str(error)
         return None
+
+    def _say_preempted(self, job: Job) -> None:
+        """Let a run that the signal has ended, and that goes on, not look as if it had come to its end."""
+        ended = self._outcomes.get(job.num)
+        if ended is not None and ended.ending.state is not State.PREEMPTED:
+            how = dataclasses.replace(ended.ending, state=State.PREEMPTED)
+            end_without(job.run_dir, how, _status(job.run_dir))
 
     def _is_unfinished(self, job: Job) -> bool:
         """Whether a job ended because the allocation is to end.

@@ -188,6 +188,7 @@ def find(place: Place, watch: Watch) -> dict[int, Outcome]:
 
     Raises:
         LaunchError: another scheduler has them, or this one does not answer.
+        SystemExit: Ctrl-C.
     """
     found: dict[int, Outcome] = {}
     for directory in submission.directories(place.sweep_dir):
@@ -200,9 +201,13 @@ def find(place: Place, watch: Watch) -> dict[int, Outcome]:
             if ids:
                 report.write_submission(place.sweep_dir, made, ids)
         watch.add(Submitted(made, tuple(ids)))
-    for change in watch.settle():
-        if change.outcome is not None:
-            found[change.num] = change.outcome
+    try:
+        for change in watch.settle():
+            if change.outcome is not None:
+                found[change.num] = change.outcome
+    except KeyboardInterrupt:  # a scheduler that is away is waited for
+        report.tell(place.log, f"interrupted: what was submitted goes on as it did\n{place.again}".rstrip())
+        raise SystemExit(128 + signal.SIGINT) from None
     forget_unsubmitted(place.sweep_dir, watch.nums())
     return found
 

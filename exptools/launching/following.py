@@ -231,8 +231,10 @@ class Watch:
         """What the scheduler says of jobs that said nothing."""
         for num, job in allocation.open.items():
             how = _end_of(job, allocation, self.queue, self.why_cancelled)
-            end_without(job.run_dir, how, _status(job.run_dir))
-            outcome = _with_ranks(allocation.submission, num, Outcome(how))
+            status = _status(job.run_dir)
+            ran_s = status.duration_s(time.time()) if status is not None else None
+            end_without(job.run_dir, how, status)
+            outcome = _with_ranks(allocation.submission, num, Outcome(how, None, ran_s or 0.0))
             with contextlib.suppress(OSError):  # the status has it, or has complained
                 allocation.submission.say_ended(num, outcome)
             yield Change(num, outcome=outcome)

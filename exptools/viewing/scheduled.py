@@ -28,14 +28,19 @@ class Scheduled:
         self._asked = -EVERY_S
 
     def told(self, runs: Iterable[Run]) -> dict[str, str]:
-        """Of runs that have not ended what the scheduler says, by their names."""
-        ids = {run.name: id_ for run in runs if run.live and (id_ := self._id_of(run.path)) is not None}
+        """What the scheduler says of runs that have not ended, or wait after a preemption, by their names."""
+        some = [run for run in runs if run.live or run.state is State.PREEMPTED]
+        ids = {run.name: id_ for run in some if (id_ := self._id_of(run.path)) is not None}
+        gone = {run.name for run in some if not run.live}
         if not ids:
             return {}
         if self._clock() - self._asked >= EVERY_S:
             self._asked = self._clock()
             self._seen = _ask(ids.values())
-        return {name: _words(self._seen[id_]) for name, id_ in ids.items() if id_ in self._seen}
+        seen = {name: self._seen[id_] for name, id_ in ids.items() if id_ in self._seen}
+        return {
+            name: _words(one) for name, one in seen.items() if name not in gone or one.phase is Phase.WAITING
+        }
 
     def _id_of(self, run_dir: Path) -> str | None:
         for above in run_dir.parents:

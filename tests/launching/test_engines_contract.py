@@ -340,7 +340,7 @@ def test_jobs_go_on_if_the_launcher_cannot_be_told(tmp_path: Path, queue: Path) 
 
     assert launcher.returncode == 0, said
     assert states(out) == ["COMPLETED"] * 2
-    assert "Traceback" not in said
+    assert "Traceback" not in said and "in 0.0 s" not in said
 
 
 def test_a_submission_whose_answer_is_lost_is_not_made_twice(
@@ -444,3 +444,23 @@ def test_what_failed_because_it_was_to_stop_is_not_run_again_in_an_allocation_th
     launcher.communicate(timeout=60)
 
     assert status(out / "0")["attempt"] == 1
+
+
+def test_ctrl_c_while_a_sweep_is_taken_up_ends_that_in_a_line(
+    tmp_path: Path, queue: Path, python: Command
+) -> None:
+    app = write_app(tmp_path, "time.sleep(600)")
+    python(app, "-m", "x=1", FAKE, "hydra.launcher.detach=true", "hydra.sweep.dir=out")
+    (queue / "away").touch()
+    back = start(app, "x=1", FAKE, "hydra.launcher.resume=true")
+    assert back.stdout is not None
+    told = back.stdout.readline()
+    back.send_signal(signal.SIGINT)
+    said, _ = back.communicate(timeout=60)
+    (queue / "away").unlink()
+    python("-m", "exptools.launching.cancel_cli", "out")
+
+    assert "the scheduler does not answer (nobody is there)" in told
+    assert back.returncode == 130
+    assert "Traceback" not in said
+    assert said.endswith(f"goes on as it did\nto go on: exptools-resume {tmp_path}/out\n")

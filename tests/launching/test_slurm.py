@@ -489,6 +489,17 @@ def _status_files(sweep: Path) -> list[str]:
     return [path.read_text() for path in sweep.glob("*/status.json")]
 
 
+def test_a_limit_shorter_than_its_warning_is_told(slurm: Cluster, python: Command, tmp_path: Path) -> None:
+    app = write_app(tmp_path, "pass")
+    done = python(app, "-m", SLURM, "hydra.launcher.executor.timeout_min=1", "x=1", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout
+    assert (
+        "executor.timeout_min=1 is not longer than executor.signal_delay_s=90: jobs are asked to stop as "
+        "soon as they begin; give a longer limit, or a shorter delay" in done.stderr
+    )
+
+
 def test_a_typo_is_told_before_anything_is_submitted(slurm: Cluster, python: Command, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print('x')")
     (tmp_path / "launch.py").write_text(
@@ -718,6 +729,38 @@ def test_watching_shows_why_jobs_wait(slurm: Cluster, python: Command, tmp_path:
 
     assert "QUEUED (Resources)" in said
     assert "RUNNING on n1" in said and "RUNNING on n2" in said
+
+
+def test_what_is_queued_again_looks_so(slurm: Cluster, python: Command, tmp_path: Path) -> None:
+    from exptools.viewing.api import load
+    from exptools.viewing.scheduled import Scheduled
+
+    app = write_app(tmp_path, "time.sleep(600)")
+    python(app, "-m", SLURM, "x=1", DETACH, "hydra.sweep.dir=out")
+    out = tmp_path / "out"
+    wait_until(lambda: len(running(out)) == 1)
+    id_ = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    slurm.ask("scontrol", "requeue", id_)
+    wait_until(lambda: slurm.states()[id_] == "PENDING")
+
+    assert states(out) == ["PREEMPTED"]
+    assert Scheduled().told(load(out)) == {"0": "QUEUED (BeginTime)"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Batch job submission failed: Unable to contact slurm controller (connect failure)",
+        "Batch job submission failed: Socket timed out on send/recv operation",
+        "Batch job submission failed: Zero Bytes were transmitted or received",
+        "Batch job submission failed: Resource temporarily unavailable",
+    ],
+)
+def test_a_controller_that_does_not_answer_is_told_from_one_that_says_no(said: str) -> None:
+    from exptools.slurm import is_away
+
+    assert is_away(said)
+    assert not is_away("Batch job submission failed: Invalid partition name specified")
 
 
 def test_the_settings_are_those_of_submitit() -> None:

@@ -20,6 +20,7 @@ from exptools import slurm
 from exptools.errors import LaunchError
 from exptools.launching import early
 from exptools.launching.engines.queue import Given, Queue, Stop
+from exptools.say import say_once
 from exptools.slurm import Refused, SchedulerAway, Seen
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class SlurmQueue(Queue):
                 f"{directory}: Slurm takes no % and no backslash in the name of a directory; choose another "
                 "(hydra.sweep.dir=)"
             )
+        self._tell_of_a_short_limit()
         longest = self._longest_array() if len(indices) > 1 else 1
         ids: list[str] = []
         for first in range(0, len(indices), longest):
@@ -157,6 +159,15 @@ class SlurmQueue(Queue):
         except TypeError as error:
             raise LaunchError(f"executor: {' '.join(str(error).split())}") from error
         return executor
+
+    def _tell_of_a_short_limit(self) -> None:
+        minutes = self._given.get("timeout_min")
+        early_s = self._given.get("signal_delay_s", _EARLY_S)
+        if minutes and minutes * 60 <= early_s:
+            say_once(
+                f"executor.timeout_min={minutes} is not longer than executor.signal_delay_s={early_s:g}: "
+                "jobs are asked to stop as soon as they begin; give a longer limit, or a shorter delay"
+            )
 
     @staticmethod
     def _longest_array() -> int:
