@@ -14,9 +14,10 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+_NODE = "TESTED_NODE"  # a variable of slurmd, which the managers of its steps inherit, and no job
 NEEDED = ("slurmctld", "slurmd", "srun", "sbatch", "squeue", "munged", "setpriv")
 FOR_ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacctmgr")
 CONF = """\
@@ -148,13 +149,31 @@ class Cluster:
         """End slurmctld in order: its state is on the disk then."""
         self._end("slurmctld", signal.SIGTERM)
 
+    @contextlib.contextmanager
+    def configured(self, line: str) -> Iterator[None]:
+        """Let one line of the controller's configuration be another inside the block."""
+        before = (self.home / "slurm.conf").read_text()
+        name = line.partition("=")[0]
+        lines = [line if old.startswith(f"{name}=") else old for old in before.splitlines()]
+        self._restart_controller("\n".join([*lines, ""]))
+        try:
+            yield
+        finally:
+            self._restart_controller(before)
+
+    def _restart_controller(self, conf: str) -> None:
+        self.stop_controller()
+        (self.home / "slurm.conf").write_text(conf)
+        self.start_controller()
+        self.wait_until_idle()
+
     def start_node(self, name: str, hidden: Path | None = None) -> None:
         """Start slurmd. hidden: a directory that this node shall not see."""
         daemon = ["slurmd", "-D", "-N", name, "-f", str(self.home / "slurm.conf")]
         if hidden is not None:
             script = 'mount -t tmpfs none "$1" && shift && exec "$@"'
             daemon = ["unshare", "--mount", "sh", "-c", script, "sh", str(hidden), *daemon]
-        self._spawn(name, daemon)
+        self._spawn(name, daemon, {_NODE: name})
 
     def stop_node(self, name: str) -> None:
         """End slurmd in order; what runs there goes on."""
@@ -163,7 +182,7 @@ class Cluster:
     def lose_node(self, name: str) -> None:
         """End slurmd and all that runs there at once, as if its power was cut."""
         self._end(name, signal.SIGKILL)
-        for pid in _of_node(name, self.home / f"spool.{name}"):
+        for pid in _of_node(name, self.environ["SLURM_CONF"]):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -265,11 +284,11 @@ class Cluster:
         self._until(lambda: self.ask("sacctmgr", "-n", "show", "cluster").returncode == 0, "slurmdbd", 60)
         self.ask("sacctmgr", "-i", "add", "cluster", "exptools")
 
-    def _spawn(self, name: str, command: Sequence[str]) -> None:
+    def _spawn(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
         with open(self.home / "log" / f"{name}.out", "ab") as log:
             self._running[name] = subprocess.Popen(
                 command,
-                env={**os.environ, **self.environ},
+                env={**os.environ, **self.environ, **(environ or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -303,12 +322,16 @@ def _free_ports(n: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _of_node(name: str, spool: Path) -> Iterator[int]:
-    """What runs on a node: its steps' managers, and what these have started."""
+def _of_node(name: str, conf: str) -> list[int]:
+    """What runs on a node: the managers of its steps first, which would report the end of the others."""
+    managers, tasks = [], []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            is_step = b"slurmstepd" in (path / "cmdline").read_bytes() and os.readlink(path / "cwd") == str(
-                spool
-            )
-            if is_step or f"SLURMD_NODENAME={name}".encode() in (path / "environ").read_bytes().split(b"\0"):
-                yield int(path.name)
+            environ = set((path / "environ").read_bytes().split(b"\0"))
+            if f"SLURM_CONF={conf}".encode() not in environ:
+                continue
+            if f"{_NODE}={name}".encode() in environ:
+                managers.append(int(path.name))
+            elif f"SLURMD_NODENAME={name}".encode() in environ:
+                tasks.append(int(path.name))
+    return managers + tasks

@@ -19,11 +19,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from exptools import rundir
 from exptools.errors import AffinityError, LaunchError, RunDirError
-from exptools.launching import engines, machine, report
+from exptools.launching import early, engines, machine, report
 from exptools.launching.attempts import Attempts
 from exptools.launching.engines.base import end_without, result_of, words_of
 from exptools.launching.engines.local import LocalEngine, exec_python
@@ -38,31 +38,25 @@ from exptools.rundir import State, Status
 from exptools.say import say
 
 log = logging.getLogger(__name__)
-_EARLY = signal.SIGUSR2  # what schedulers send some time before they end a job
 _TAKEN = (Stop.PREEMPTED, Stop.REQUEUED)  # for others, whatever its jobs do
 _STATES = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED, Stop.TASK: State.FAILED}
 
 
 def run(directory: str, index: int) -> NoReturn:
     """Run the jobs of an allocation, and leave by an exit code that tells whether all have completed."""
-    with _Signals() as signals:  # first: one may come at any time, and would end this process
-        submission = Submission.read(Path(directory))
-        queue = engines.find_queue(submission.engine)(submission.executor)
-        given = queue.given()
-        if given.rank:
-            _become_rank(submission, index, given)
-        _log_to_stderr()
-        code = _Allocation(submission, index, queue, given, signals).run()
-    sys.exit(code)
+    submission = Submission.read(Path(directory))
+    queue = engines.find_queue(submission.engine)(submission.executor)
+    given = queue.given()
+    if given.rank:
+        _become_rank(submission, index, given)
+    _log_to_stderr()
+    sys.exit(_Allocation(submission, index, queue, given).run())
 
 
 class _Allocation:
     """The task that is in charge."""
 
-    def __init__(
-        self, submission: Submission, index: int, queue: Queue, given: Given, signals: _Signals
-    ) -> None:
-        self._signals = signals
+    def __init__(self, submission: Submission, index: int, queue: Queue, given: Given) -> None:
         self._submission = submission
         self._index = index
         self._queue = queue
@@ -114,12 +108,12 @@ class _Allocation:
                 Path(scratch),
                 policy.timeout_s,
                 policy.preload() if len(jobs) > 1 else None,
-                Within(self._submission.program, self._submission.directory, self._given.id, _EARLY),
+                Within(self._submission.program, self._submission.directory, self._given.id, early.WARNING),
             )
             attempts = Attempts(engine, policy.retries, log, self._goes_on)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
+            _let_signals_be_events(pool)
             pool.start(jobs)
-            self._signals.post_to(pool)
             for event in pool.events():
                 self._hear(event, jobs, pool, engine)
             self._end(jobs)
@@ -141,7 +135,8 @@ class _Allocation:
             pool.stop()
             self._knows_why.clear()
             engine.pass_on(number)
-            if self._stop is None or number != _EARLY:  # the last word counts: a cancellation at the limit
+            # The last word counts: a cancellation at the limit.
+            if self._stop is None or number != early.WARNING:
                 self._stop = self._why_stopped(number)
             self._knows_why.set()
             log.warning(f"{number.name} came: {self._stop.value}")
@@ -261,8 +256,10 @@ class _Allocation:
             end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
             self._say_ended(job, Outcome(how))
             return
-        state = _STATES.get(stop, ended.ending.state)
-        how = dataclasses.replace(ended.ending, state=state, error=why)
+        if ended.ending.state is State.FAILED:  # of what it says itself
+            how = dataclasses.replace(ended.ending, note=why)
+        else:
+            how = dataclasses.replace(ended.ending, state=_STATES.get(stop, ended.ending.state), error=why)
         end_without(job.run_dir, how, _status(job.run_dir))
         self._say_ended(job, Outcome(how, None, ended.duration_s))
 
@@ -316,7 +313,7 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
         provenance="",
         script=words_of(job, slot),
         rank=given.rank,
-        early=_EARLY,
+        early=early.WARNING,
     )
     with open(job.run_dir / f"stdout.rank{given.rank}.log", "ab") as file:
         for fd in (1, 2):
@@ -326,38 +323,18 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     os.set_inheritable(write_end, True)  # its end would be the launcher's
     os.write(write_end, json.dumps(dataclasses.asdict(spec)).encode() + b"\n")
     environ = {**os.environ, **slot.environment(mask_gpus=job.mask_gpus), **job.environment}
-    signal.signal(_EARLY, signal.SIG_IGN)  # until the worker listens; it would end Python while it starts
     exec_python("worker", [str(read_end)], environ)
 
 
-class _Signals:
-    """Lets what a scheduler sends inside the block be events; submitit's own handlers would swallow it."""
+def _let_signals_be_events(pool: SlotPool[Job, Outcome]) -> None:
+    """What a scheduler sends is heard by the pool, until this process ends: a late one must not kill it."""
 
-    def __init__(self) -> None:
-        self._before: dict[int, Any] = {}
-        self._came: list[int] = []
-        self._pool: SlotPool[Job, Outcome] | None = None
+    def post(number: int, frame: FrameType | None) -> None:
+        pool.post(Event("signal", number))
 
-    def __enter__(self) -> _Signals:
-        self._before = {number: signal.signal(number, self._post) for number in (_EARLY, signal.SIGTERM)}
-        self._before[signal.SIGCONT] = signal.signal(signal.SIGCONT, signal.SIG_DFL)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def post_to(self, pool: SlotPool[Job, Outcome]) -> None:
-        """Put them between the events of this pool, those that came before this as well."""
-        self._pool = pool
-        for number in self._came:
-            pool.post(Event("signal", number))
-
-    def _post(self, number: int, frame: FrameType | None) -> None:
-        if self._pool is None:
-            self._came.append(number)
-        else:
-            self._pool.post(Event("signal", number))
+    for number in early.HELD:
+        signal.signal(number, post)
+    early.let_through()
 
 
 def _status(run_dir: Path) -> Status | None:
@@ -376,7 +353,7 @@ def _log_to_stderr() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """`python -m exptools.launching.allocation DIRECTORY INDEX`, for engines that submit a command."""
+    """`python -m exptools.launching.allocation DIRECTORY INDEX`, which is what a queue submits."""
     words = sys.argv[1:] if argv is None else argv
     if len(words) != 2 or not words[1].isdigit():
         say("usage: python -m exptools.launching.allocation DIRECTORY INDEX")

@@ -57,6 +57,7 @@ class Place:
             LaunchError: it is not there, or a setting of it is wrong.
         """
         queue = engines.find_queue(self.policy.engine)(self.cluster.executor)
+        queue.check()
         if queue.n_tasks > 1 and self.cluster.pack > 1:
             raise LaunchError(
                 f"pack={self.cluster.pack} puts several jobs into an allocation, and executor makes "
@@ -465,6 +466,7 @@ def cancel(sweep_dir: Path, *, is_claimed: bool) -> tuple[int, int]:
     for directory in submission.directories(sweep_dir):
         made = Submission.read(directory)
         queue = engines.find_queue(made.engine)(made.executor)
+        queue.check()
         ids = report.submitted(sweep_dir, directory)
         watch = Watch(queue, 0.0, _log, "cancelled by exptools-cancel")
         watch.add(Submitted(made, tuple(_adopted(queue, made) if ids is None else ids)))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from exptools import lifecycle, rundir
 from exptools.errors import LaunchError
-from exptools.launching import machine
+from exptools.launching import early, machine
 from exptools.launching.alike import Packed
 from exptools.launching.job import GRACE_S, Returned, Spec
 from exptools.lifecycle import Ending, Lifecycle
@@ -64,6 +64,7 @@ def run(spec: Spec) -> int:
         gpus=tuple(spec.gpus) if spec.gpus is not None else None,
         job_id=spec.job_id,
     )
+    early.let_through()
     return _run(spec, life)
 
 
@@ -72,8 +73,9 @@ def _run_rank(spec: Spec) -> int:
 
     What it leaves for the launcher if it fails is why: rank 0 may know only that it was ended.
     """
-    error: BaseException | None = None
     lifecycle.listen()  # a signal asks all tasks to stop, and would end those that do not listen
+    early.let_through()
+    error: BaseException | None = None
     try:
         if spec.script:
             _run_script(spec)

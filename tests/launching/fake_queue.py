@@ -26,13 +26,16 @@ class FakeQueue(Queue):
     name: ClassVar[str] = "fake"
 
     def __init__(self, executor: Mapping[str, Any]) -> None:
-        unknown = set(executor) - {"partition"}
-        if unknown:
-            raise LaunchError(f"executor.{min(unknown)} is unknown to the fake queue; it knows partition")
+        self._given = dict(executor)
         self._state = Path(os.environ["FAKE_QUEUE"])
         self._state.mkdir(exist_ok=True)
 
-    def submit(self, directory: Path, indices: Sequence[int], title: str) -> list[str]:
+    def check(self) -> None:
+        unknown = set(self._given) - {"partition"}
+        if unknown:
+            raise LaunchError(f"executor.{min(unknown)} is unknown to the fake queue; it knows partition")
+
+    def submit(self, directory: Path, indices: range, title: str) -> list[str]:
         self._must_answer()
         started = [self._start(directory, index) for index in indices]
         if (self._state / "slow").exists():

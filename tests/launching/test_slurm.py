@@ -219,7 +219,7 @@ def _rows(run_dir: Path) -> list[list[str]]:
 
 @pytest.mark.slow
 def test_at_the_time_limit_it_goes_on_as_often_as_allowed(slurm: Cluster, tmp_path: Path) -> None:
-    app = write_app(tmp_path, TRAINS.replace("0.25 if cfg.x else 0.1", "0.6 if cfg.x == 1 else 4"))
+    app = write_app(tmp_path, TRAINS.replace("0.25 if cfg.x else 0.1", "0.6 if cfg.x == 1 else 5"))
     limit = ("hydra.launcher.executor.timeout_min=1", "hydra.launcher.executor.signal_delay_s=35")
     launcher = start(app, SLURM, GPU, *limit, "hydra.launcher.max_requeues=2", "x=1,2")
     while launcher.poll() is None:
@@ -271,7 +271,6 @@ def test_a_lost_node(slurm: Cluster, tmp_path: Path) -> None:
 
     assert launcher.returncode == 0, said
     assert status(out / "0")["attempt"] == 2
-    assert "queued again" in said and "on n2" in said
     assert curve(out / "0") == WHOLE_CURVE
 
 
@@ -288,6 +287,20 @@ def test_a_controller_that_comes_back(slurm: Cluster, tmp_path: Path) -> None:
     assert launcher.returncode == 0, said
     assert "the scheduler does not answer" in said and "the scheduler answers again" in said
     assert states(tmp_path / "out") == ["COMPLETED"] * 5
+
+
+def test_more_jobs_than_an_array_may_have(slurm: Cluster, python: Command, tmp_path: Path) -> None:
+    app = write_app(tmp_path, 'print(os.environ["SLURM_ARRAY_JOB_ID"], os.environ["SLURM_ARRAY_TASK_ID"])')
+    with slurm.configured("MaxArraySize=3"):
+        done = python(app, "-m", SLURM, "x=1,2,3,4,5", "hydra.sweep.dir=out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    out = tmp_path / "out"
+    ids = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"]
+    said = [(out / str(i) / "stdout.log").read_text().strip() for i in range(5)]
+    assert said == [id_.replace("_", " ") for id_ in ids]
+    assert [id_.partition("_")[2] for id_ in ids] == ["0", "1", "0", "1", "0"]
+    assert len({id_.partition("_")[0] for id_ in ids}) == 3
 
 
 @pytest.mark.parametrize("fixture", ["slurm", "accounted"])

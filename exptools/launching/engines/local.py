@@ -17,6 +17,7 @@ from typing import BinaryIO, NoReturn
 
 from exptools import rundir
 from exptools.errors import LaunchError
+from exptools.launching import early
 from exptools.launching.engines.base import Engine, Exit, begin_log, peak_bytes, signal_group
 from exptools.launching.engines.forking import Forked, ForkServer, is_possible, kept_server
 from exptools.launching.job import Job, Spec, Within, texts
@@ -43,7 +44,8 @@ class LocalEngine(Engine):
         super().__init__(shared, scratch, timeout_s, within)
         self._server: ForkServer | None = None
         if preload is not None and is_possible():
-            self._server = kept_server(_python("forkserver"), texts(sys.path), preload)
+            with early.held_back(within is not None):  # it never hears them; each job does, in time
+                self._server = kept_server(_python("forkserver"), texts(sys.path), preload)
 
     def close(self) -> None:
         """Nothing is left to end: the fork server waits for the next batch."""
@@ -74,7 +76,8 @@ class LocalEngine(Engine):
             self._refuse_if_interrupted()
             begin_log(job)
             forked = None if server is None else self._fork(server, job, environ, control, log)
-            process = forked or self._spawn(job, environ, control, log)
+            with early.held_back(self._within is not None):
+                process = forked or self._spawn(job, environ, control, log)
             self._running[job.num] = process.pid
         return process
 

@@ -58,10 +58,14 @@ class Queue(abc.ABC):
 
     @abc.abstractmethod
     def __init__(self, executor: Mapping[str, Any]) -> None:
-        """executor: hydra.launcher.executor, as the user has written it.
+        """executor: hydra.launcher.executor, as the user has written it. Every allocation does this, too."""
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Complain of what is wrong before anything is submitted; an allocation need not ask again.
 
         Raises:
-            LaunchError: something in it is wrong, or the scheduler's commands are missing.
+            LaunchError: something in executor is wrong, or the scheduler's commands are missing.
         """
 
     @property
@@ -70,8 +74,8 @@ class Queue(abc.ABC):
         return 1
 
     @abc.abstractmethod
-    def submit(self, directory: Path, indices: Sequence[int], title: str) -> list[str]:
-        """Submit allocations that run `allocation.run(directory, index)`; their ids, for each index one.
+    def submit(self, directory: Path, indices: range, title: str) -> list[str]:
+        """Submit allocations that run `python -m exptools.launching.allocation DIRECTORY INDEX`; their ids.
 
         Raises:
             SchedulerAway: the scheduler does not answer; whether it took them, `submitted` tells later.

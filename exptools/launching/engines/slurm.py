@@ -9,13 +9,16 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from exptools import slurm
 from exptools.errors import LaunchError
+from exptools.launching import early
 from exptools.launching.engines.queue import Given, Queue, Stop
 from exptools.say import say_once
 from exptools.slurm import Refused, SchedulerAway, Seen
@@ -23,6 +26,7 @@ from exptools.slurm import Refused, SchedulerAway, Seen
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
 
+T = TypeVar("T")
 LOGS = "slurm"  # in the directory of a submission: what submitit writes, and what Slurm says
 _SAME = {"name": "job_name", "timeout_min": "time", "tasks_per_node": "ntasks_per_node"}
 _UNSEEN = 66  # the exit code of a job on a node that does not see the directory; EX_NOINPUT of sysexits.h
@@ -39,6 +43,10 @@ class SlurmQueue(Queue):
     name: ClassVar[str] = "slurm"
 
     def __init__(self, executor: Mapping[str, Any]) -> None:
+        self._given = dict(executor)
+
+    def check(self) -> None:
+        """Whether submitit and Slurm's commands are there, and submitit knows all that is given."""
         if importlib.util.find_spec("submitit") is None:
             raise LaunchError("engine=slurm needs submitit: pip install 'exptools[slurm]'")
         for command in ("sbatch", "srun", "squeue", "scancel", "scontrol"):
@@ -47,7 +55,6 @@ class SlurmQueue(Queue):
                     f"engine=slurm needs Slurm's commands, but there is no {command} on the PATH; "
                     "run this on a login node of the cluster, or use engine=local"
                 )
-        self._given = dict(executor)
         self._executor(Path(), "")  # complains of what it does not know
 
     @property
@@ -58,24 +65,32 @@ class SlurmQueue(Queue):
 
     # --- from outside -------------------------------------------------------------------------------------
 
-    def submit(self, directory: Path, indices: Sequence[int], title: str) -> list[str]:
-        """Submit them as one job array, or as several where Slurm allows no array as long as that."""
-        from exptools.launching import allocation
+    def submit(self, directory: Path, indices: range, title: str) -> list[str]:
+        """Submit them as one job array, or as several where Slurm allows no array as long as that.
 
+        What submitit would run in each imports numpy and submitit first, as long as an allocation takes to
+        start its job. So the command is ours.
+        """
         if set(str(directory)) & set("%\\"):  # sbatch puts numbers of jobs into names of logs by them
             raise LaunchError(
                 f"{directory}: Slurm takes no % and no backslash in the name of a directory; choose another "
                 "(hydra.sweep.dir=)"
             )
         self._tell_of_a_short_limit()
-        executor = self._executor(directory / LOGS, title, seen=directory)
         longest = self._longest_array() if len(indices) > 1 else 1
         ids: list[str] = []
         for first in range(0, len(indices), longest):
-            with _outside_of_jobs(), _said_on_one_line(), executor.batch():
-                some = indices[first : first + longest]
-                jobs = [executor.submit(allocation.run, str(directory), index) for index in some]
-            ids += [str(job.job_id) for job in jobs]
+            some = indices[first : first + longest]
+            with _outside_of_jobs(), _said_on_one_line():
+                (directory / LOGS).mkdir(exist_ok=True)
+                executor = self._executor(directory / LOGS, title, seen=directory)
+                index = str(some[0])
+                if len(indices) > 1:
+                    executor.parameters["map_count"] = len(some)
+                    index = f"$(({index} + SLURM_ARRAY_TASK_ID))"
+                command = f"-u -m exptools.launching.allocation {shlex.quote(str(directory))} {index}"
+                id_ = executor._submit_command(f"{executor.python} {command}").job_id
+            ids += [f"{id_}_{number}" for number in range(len(some))] if len(indices) > 1 else [id_]
         return ids
 
     def submitted(self, directory: Path) -> list[str]:
@@ -134,9 +149,9 @@ class SlurmQueue(Queue):
         words["setup"] = [*_setup(seen), *(words.get("setup") or [])]
         if self.n_tasks > 1:
             words["srun_args"] = ["--kill-on-bad-exit=1", *(words.get("srun_args") or [])]
-        python = words.pop("python", None) or shlex.quote(sys.executable)
+        python = _without_hearing(words.pop("python", None) or shlex.quote(sys.executable))
         with _outside_of_jobs():
-            executor = submitit.SlurmExecutor(folder=folder, python=f"{_DEAF} {python}")
+            executor = submitit.SlurmExecutor(folder=folder, python=python)
         try:
             executor.update_parameters(**words)
         except ValueError as error:
@@ -179,15 +194,17 @@ class SlurmQueue(Queue):
 
     def why_stopped(self) -> Stop:
         """By the state of the job: it still runs when it is preempted, and its time is short at the limit."""
-        shown = _shown(slurm.id_of_this_job() or "")
+        shown: dict[str, str] = {}
+        with contextlib.suppress(Refused, SchedulerAway):
+            shown = _insist(lambda: _told(slurm.id_of_this_job() or ""))
         if int(shown.get("Restarts", "0")) > int(os.environ.get("SLURM_RESTART_COUNT") or 0):
             return Stop.REQUEUED
         word = shown.get("JobState", "RUNNING")
         has, may = (slurm.seconds(shown.get(name, "")) for name in ("RunTime", "TimeLimit"))
         seconds = None if has is None or may is None else may - has
-        early = float(self._given.get("signal_delay_s", _EARLY_S))
+        warned = float(self._given.get("signal_delay_s", _EARLY_S))
         if word == "TIMEOUT" or (
-            seconds is not None and seconds <= (early + _NEAR_S if word == "RUNNING" else 1)
+            seconds is not None and seconds <= (warned + _NEAR_S if word == "RUNNING" else 1)
         ):
             return Stop.LIMIT
         if word == "RUNNING" and shown.get("PreemptTime", "None" if shown else "") == "None":
@@ -198,7 +215,7 @@ class SlurmQueue(Queue):
         """By scontrol."""
         try:
             # Not SLURM_JOB_ID: that of one task of an array is that of the whole array, too.
-            slurm.ask(["scontrol", "requeue", slurm.id_of_this_job() or ""])
+            _insist(lambda: slurm.ask(["scontrol", "requeue", slurm.id_of_this_job() or ""]))
         except (Refused, SchedulerAway) as error:
             raise LaunchError(f"Slurm does not requeue the job: {error}") from error
 
@@ -220,6 +237,21 @@ def _setup(directory: Path | None) -> list[str]:
     if directory is None:
         return [cores]
     return [f"[ -e {shlex.quote(str(directory))} ] || exit {_UNSEEN}", cores]
+
+
+def _without_hearing(python: str) -> str:
+    """The command that starts Python, so that early signals wait until allocation.run listens.
+
+    env of coreutils 8.31 and later can do that; else the early signal is ignored for that time.
+    """
+    held = ",".join(number.name.removeprefix("SIG") for number in early.HELD)
+    # Ignored as well: some shells, which such a command may be a script of, let all signals through at once.
+    hold = f"env --block-signal={held} --ignore-signal={early.WARNING.name.removeprefix('SIG')}"
+    try:
+        can = subprocess.run([*hold.split(), "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        can = False
+    return f"{hold if can else _DEAF} {python}"
 
 
 def _unknown(given: Mapping[str, Any], said: str) -> str:
@@ -310,6 +342,22 @@ def _node(id_: str) -> str:
 def _shown(id_: str) -> dict[str, str]:
     """What scontrol tells of a job; nothing where it has forgotten it."""
     with contextlib.suppress(Refused, SchedulerAway):
-        said = slurm.ask(["scontrol", "show", "job", "-o", id_])
-        return {name: value for name, _, value in (word.partition("=") for word in said.split())}
+        return _told(id_)
     return {}
+
+
+def _told(id_: str) -> dict[str, str]:
+    said = slurm.ask(["scontrol", "show", "job", "-o", id_])
+    return {name: value for name, _, value in (word.partition("=") for word in said.split())}
+
+
+def _insist(ask: Callable[[], T]) -> T:
+    """What a command of Slurm says that is given inside a job which is being stopped.
+
+    Slurm signals every process of the job, one after the other: also a command that has just begun.
+    """
+    for _ in range(4):
+        with contextlib.suppress(Refused, SchedulerAway):
+            return ask()
+        time.sleep(0.5)
+    return ask()
