@@ -113,7 +113,8 @@ class _Allocation:
             attempts = Attempts(engine, policy.retries, log, self._goes_on)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
             _let_signals_be_events(pool)
-            pool.start(jobs)
+            if self._submission.stopped() is None:  # else none shall begin, and _end says so
+                pool.start(jobs)
             for event in pool.events():
                 self._hear(event, jobs, pool, engine)
             self._end(jobs)
