@@ -10,7 +10,7 @@ from pathlib import Path
 
 from exptools import rundir, words
 from exptools.errors import LaunchError, RunDirError
-from exptools.launching import elsewhere, submission
+from exptools.launching import finding, submission
 from exptools.launching.resume_cli import no_sweep
 from exptools.say import ends_the_command
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _cancel(sweep_dir: Path) -> str:
     were_submitted = bool(submission.directories(sweep_dir))
     with _claimed_if_free(sweep_dir) as is_claimed:
-        n, n_left = elsewhere.cancel(sweep_dir, is_claimed=is_claimed)
+        n, n_left = finding.cancel(sweep_dir, is_claimed=is_claimed)
     if not were_submitted:
         return f"{sweep_dir}: no scheduler has jobs of this sweep; nothing was cancelled"
     if not n:

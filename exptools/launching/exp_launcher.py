@@ -17,16 +17,16 @@ from typing import Any
 from exptools import rundir
 from exptools.configs import LauncherConf
 from exptools.errors import LaunchError
-from exptools.launching import elsewhere, lines, report
+from exptools.launching import finding, following, lines, report, submitting
 from exptools.launching.affinity import get_n_run_slots, prepend_run_slot
 from exptools.launching.cluster import ClusterHandlerBase
-from exptools.launching.elsewhere import Place
-from exptools.launching.following import Watch
 from exptools.launching.job import Job, Outcome
 from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
+from exptools.launching.submitting import Place
 from exptools.launching.sweep import run_all
 from exptools.launching.variant import save_variant
+from exptools.launching.watching import Watch
 from exptools.provenance.files import settle
 from exptools.rundir import State
 
@@ -221,15 +221,15 @@ def _run_elsewhere(jobs: Sequence[Job], place: Place, settings: Settings, watch:
         engine = settings.policy.engine
         place.log.info(report.submitting(new, place.cluster.pack, engine, place.sweep_dir))
         title = place.sweep_dir.parent.name
-        submitted = elsewhere.submit(place, watch.queue, new, b"", title, _code_of(jobs))
+        submitted = submitting.submit(place, watch.queue, new, b"", title, _code_of(jobs))
         place.log.info(report.are_submitted(submitted.ids, engine))
         watch.add(submitted)
     if place.cluster.detach:
-        place.log.info(elsewhere.how_to_come_back(place.sweep_dir))
+        place.log.info(submitting.how_to_come_back(place.sweep_dir))
         return []
-    ended = elsewhere.follow(place, watch, jobs)
+    ended = following.follow(place, watch, jobs)
     completed = all(outcome.ending.state is State.COMPLETED for outcome in ended.values())
-    elsewhere.tidy(place.sweep_dir, watch, are_all_completed=completed)
+    finding.tidy(place.sweep_dir, watch, are_all_completed=completed)
     return [ended[job.num] for job in jobs]
 
 
@@ -255,7 +255,7 @@ def resume(directory: Path) -> None:
         else:
             place = _place(settings, directory)
             watch = place.watch(place.queue())
-            elsewhere.find(place, watch)
+            finding.find(place, watch)
             jobs = _left(directory, sweep["jobs"], watch.nums())
             outcomes = _run_elsewhere(jobs, place, settings, watch) if jobs else []
     told = report.failures(jobs, outcomes)

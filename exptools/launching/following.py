@@ -1,281 +1,218 @@
-"""Watching what a scheduler does with the allocations of a sweep, until all of their jobs have ended.
-
-That a job begins or ends is told by files (see submission). The scheduler is asked, by one call for all and
-ever less often, only for those that end without a word: a node was lost, somebody has cancelled them.
-"""
+"""Telling people what happens to the jobs that a scheduler has, and what they want to be done at Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import logging
+import queue as queues
+import signal
+import sys
+import termios
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import Any
 
-from exptools import rundir, words
-from exptools.errors import LaunchError, RunDirError
-from exptools.launching import report
-from exptools.launching.engines.base import end_without
-from exptools.launching.engines.queue import Queue
+from exptools import words
+from exptools.launching import lines, progress, report
 from exptools.launching.job import Job, Outcome
-from exptools.launching.submission import Begun, Submission
-from exptools.lifecycle import Ending
-from exptools.rundir import State, Status
-from exptools.slurm import Phase, SchedulerAway, Seen
+from exptools.launching.limit import FailureLimit
+from exptools.launching.lines import SEEN_LIVE
+from exptools.launching.slots import Slot
+from exptools.launching.submitting import Place
+from exptools.launching.watching import CANCELLING_S, CANCELLING_TICK_S, Away, Change, Watch
+from exptools.rundir import State
+from exptools.slurm import SchedulerAway
 
-SETTLE_S = 6.0  # so long after the end of an allocation its last files may come, over a network
-_LOOK_S = (1.0, 15.0)  # between two questions to the scheduler: at first, and at most
-_PAUSE_S = (2.0, 60.0)  # the same while it does not answer
-_USUAL = ("Resources", "Priority", "None", "BeginTime", "Dependency", "JobArrayTaskLimit")
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """A submission, and what the scheduler calls its allocations."""
-
-    submission: Submission
-    ids: tuple[str, ...]
+_TICK_S = (0.05, 1.0)  # between two looks at the files: at first, and at most
 
 
-@dataclass(frozen=True)
-class Change:
-    """Something happened to a job: it has begun somewhere, or ended; or it waits again, in these words."""
+class Left(Exception):
+    """The jobs go on without the launcher. number: the signal by which it was ended, 0 if by none."""
 
-    num: int
-    begun: Begun | None = None
-    outcome: Outcome | None = None
-    waits: str | None = None
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
-class Away(LaunchError):
-    """The scheduler has not answered for as long as it is waited for."""
+def follow(place: Place, watch: Watch, jobs: Sequence[Job], n_failed: int = 0) -> dict[int, Outcome]:
+    """Tell what happens to jobs until all have ended; their outcomes, by number.
 
+    n_failed: of earlier batches.
 
-@dataclass
-class _Allocation:
-    """One that still has jobs."""
-
-    submission: Submission
-    index: int
-    id: str
-    open: dict[int, Job]
-    ended_at: float | None = None  # since when the scheduler says so, or has forgotten it
-    seen: Seen | None = None
-    is_forgotten: bool = False
-
-    def state(self, queue: Queue, *, has_begun: bool) -> str:
-        """Its last state in the scheduler's words.
-
-        Slurm without accounting forgets at once what waited in an array and was cancelled.
-        """
-        last = self.seen.word if self.seen is not None else ""
-        if not self.is_forgotten:
-            return last
-        waited = self.seen is None or self.seen.phase is Phase.WAITING
-        return queue.final_state(self.id) or ("CANCELLED" if waited and not has_begun else "forgotten")
-
-
-@dataclass
-class Watch:
-    """What is known of allocations. patience_s: so long a scheduler that does not answer is waited for."""
-
-    queue: Queue
-    patience_s: float
-    log: logging.Logger
-    why_cancelled: str | None = None  # if we have done that
-    _submitted: list[Submitted] = field(default_factory=list)
-    _known: dict[Path, set[str]] = field(default_factory=dict)
-    _open: list[_Allocation] = field(default_factory=list)
-    _next_look: float = 0.0
-    _pause: float = _LOOK_S[0]
-    _away_since: float | None = None
-    _told: set[str] = field(default_factory=set)
-
-    def add(self, one: Submitted) -> None:
-        """Watch these allocations, too."""
-        self._submitted.append(one)
-        self._known[one.submission.directory] = set()
-        for index, (jobs, id_) in enumerate(zip(one.submission.allocations, one.ids, strict=False)):
-            self._open.append(_Allocation(one.submission, index, id_, {job.num: job for job in jobs}))
-        self._next_look = 0.0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all jobs have ended."""
-        return not self._open
-
-    def ids(self) -> list[str]:
-        """Of the allocations that still have jobs."""
-        return [one.id for one in self._open]
-
-    def stop(self, why: str) -> None:
-        """Let no further job begin in the allocations that still have some."""
-        for one in {
-            allocation.submission.directory: allocation.submission for allocation in self._open
-        }.values():
-            one.say_stop(why)
-
-    def nums(self) -> set[int]:
-        """The numbers of the jobs that have not ended."""
-        return {num for one in self._open for num in one.open}
-
-    def finished(self) -> list[Submitted]:
-        """The submissions all of whose jobs have ended."""
-        left = {one.submission.directory for one in self._open}
-        return [one for one in self._submitted if one.submission.directory not in left]
-
-    def settle(self) -> Iterator[Change]:
-        """What has happened, until it is known of each allocation whether it has ended.
-
-        Raises:
-            Away: the scheduler has not answered for too long.
-        """
-        yield from self.news(at_once=True)
-        while self._away_since is not None or any(one.ended_at is not None for one in self._open):
-            time.sleep(0.2)
-            yield from self.news()
-
-    def news(self, *, at_once: bool = False) -> Iterator[Change]:
-        """What has happened since this was asked last. at_once: the scheduler is asked, too.
-
-        Raises:
-            Away: the scheduler has not answered for too long.
-        """
-        now = time.monotonic()
-        if self._open and (at_once or now >= self._next_look):
-            self._look(now)
-            yield from self._waiting_again()
-        for one in self._submitted:  # after the scheduler: what it says has ended has written all it will
-            yield from self._read(one.submission)
-        for allocation in list(self._open):
-            if allocation.ended_at is not None and now - allocation.ended_at >= SETTLE_S:
-                yield from self._lost(allocation)
-        self._open = [one for one in self._open if one.open]
-
-    # --- files --------------------------------------------------------------------------------------------
-
-    def _read(self, submission: Submission) -> Iterator[Change]:
-        for name in submission.news(self._known[submission.directory]):
-            num = int(name.partition(".")[0])
-            allocation = next((a for a in self._open if a.submission is submission and num in a.open), None)
-            if allocation is None:
-                continue
-            if name.endswith(".begun"):
-                yield Change(num, begun=submission.begun(num))
-                continue
-            outcome = submission.ended(num)
-            if outcome is None:  # not to be read just now
-                self._known[submission.directory].discard(name)
-                continue
-            del allocation.open[num]
-            yield Change(num, outcome=_with_ranks(submission, num, outcome))
-
-    # --- the scheduler ------------------------------------------------------------------------------------
-
-    def _look(self, now: float) -> None:
-        try:
-            seen = self.queue.look([one.id for one in self._open])
-        except SchedulerAway as error:
-            self._is_away(str(error), now)
-            return
-        if self._away_since is not None:
-            self.log.info("the scheduler answers again")
-            self._away_since, self._pause = None, _LOOK_S[0]
-        for allocation in self._open:
-            allocation.seen = seen.get(allocation.id, allocation.seen)
-            allocation.is_forgotten = allocation.id not in seen
-            is_gone = allocation.is_forgotten or seen[allocation.id].phase is Phase.ENDED
-            if not is_gone:
-                allocation.ended_at = None
-            elif allocation.ended_at is None:
-                allocation.ended_at = now
-                self._pause = _LOOK_S[0]
-        self._tell_unusual()
-        self._pause = min(_LOOK_S[1], self._pause * 1.3)
-        self._next_look = time.monotonic() + self._pause
-
-    def _waiting_again(self) -> Iterator[Change]:
-        """Jobs whose allocation is queued again, after a preemption or the loss of a node."""
-        for allocation in self._open:
-            if allocation.seen is None or allocation.seen.phase is not Phase.WAITING:
-                continue
-            known = self._known[allocation.submission.directory]
-            for num in allocation.open:
-                name = f"{num}.begun"
-                if name in known:
-                    known.discard(name)
-                    (allocation.submission.directory / name).unlink(missing_ok=True)  # it will come anew
-                    yield Change(num, waits=allocation.seen.waits_for or allocation.seen.word)
-
-    def _is_away(self, said: str, now: float) -> None:
-        if self._away_since is None:
-            self._away_since, self._pause = now, _PAUSE_S[0]
-            until = words.duration(self.patience_s)
-            self.log.warning(f"the scheduler does not answer ({said}); waiting for it, up to {until}")
-        elif now - self._away_since > self.patience_s:
-            raise Away(f"the scheduler has not answered for {words.duration(self.patience_s)} ({said})")
-        self._next_look = time.monotonic() + self._pause
-        self._pause = min(_PAUSE_S[1], self._pause * 2)
-
-    def _tell_unusual(self) -> None:
-        """Reasons to wait that do not pass by themselves, perhaps."""
-        for allocation in self._open:
-            reason = allocation.seen.waits_for if allocation.seen is not None else ""
-            if reason and reason.strip("()").split(",")[0] not in _USUAL and reason not in self._told:
-                self._told.add(reason)
-                self.log.warning(f"{allocation.id} waits: {reason}")
-
-    def _lost(self, allocation: _Allocation) -> Iterator[Change]:
-        """What the scheduler says of jobs that said nothing."""
-        for num, job in allocation.open.items():
-            how = _end_of(job, allocation, self.queue, self.why_cancelled)
-            status = _status(job.run_dir)
-            ran_s = status.duration_s(time.time()) if status is not None else None
-            end_without(job.run_dir, how, status)
-            outcome = _with_ranks(allocation.submission, num, Outcome(how, None, ran_s or 0.0))
-            with contextlib.suppress(OSError):  # the status has it, or has complained
-                allocation.submission.say_ended(num, outcome)
-            yield Change(num, outcome=outcome)
-        allocation.open.clear()
-
-
-def _end_of(job: Job, allocation: _Allocation, queue: Queue, why_cancelled: str | None) -> Ending:
-    status = _status(job.run_dir)
-    began = status is not None and status.start is not None and status.attempt >= job.attempt
-    word = allocation.state(queue, has_begun=began)
-    if status is not None and began and status.state is State.COMPLETED:
-        return Ending(status.state, status.exit_code, status.error, status.note, status.returned)
-    said = f"{allocation.id} in {queue.name}: {word}"
-    if word == "CANCELLED":
-        why = why_cancelled or f"cancelled ({said})"
-        return Ending(State.INTERRUPTED, None, why if began else f"{report.NEVER_BEGAN}{why}")
-    if word == "TIMEOUT":
-        return Ending(State.TIMEOUT, None, f"the time limit was reached ({said})")
-    if word == "PREEMPTED":
-        return Ending(State.PREEMPTED, None, f"preempted, and not queued again ({said})")
-    if word == "OUT_OF_MEMORY":
-        return Ending(State.FAILED, None, f"killed, for it had no more memory ({said})")
-    if status is not None and began and status.state.ended and status.error:
-        return Ending(status.state, status.exit_code, f"{status.error} ({said})", status.note)
-    where = queue.last_words(allocation.submission.directory, allocation.index, allocation.id)
-    return Ending(State.FAILED, None, "; ".join(filter(None, [f"it ended without a result ({said})", where])))
-
-
-def _with_ranks(submission: Submission, num: int, outcome: Outcome) -> Outcome:
-    """The outcome of rank 0; if that was taken along by another rank, what that one says."""
-    left = None if outcome.ending.state is State.COMPLETED else submission.left(num)
-    if left is None or outcome.ending.state is State.FAILED:
-        return outcome
-    job = next(job for job in submission.jobs if job.num == num)
-    how = dataclasses.replace(outcome.ending, state=State.FAILED, error=f"rank {left[0]}: {left[1]}")
-    end_without(job.run_dir, how, _status(job.run_dir))
-    return dataclasses.replace(outcome, ending=how)
-
-
-def _status(run_dir: Path) -> Status | None:
+    Raises:
+        SystemExit: a signal came; as was asked for, the jobs go on or are cancelled.
+        Away: the scheduler has not answered for too long; the jobs go on.
+    """
+    following = _Following(place, watch, jobs, FailureLimit(place.policy.max_failures, n_failed))
     try:
-        return rundir.read_status(run_dir)
-    except RunDirError:
-        return None
+        return following.run()
+    except Left as left:
+        place.log.warning(f"{_left_running(watch, following.n_left())}\n{place.again}".rstrip())
+        raise SystemExit(128 + left.number) from None
+    except Away as error:
+        raise Away(f"{error}; its jobs may go on; {place.again}") from error
+
+
+def _left_running(watch: Watch, n_left: int) -> str:
+    return f"left running: {words.count(n_left, 'job')} in {words.count(len(watch.ids()), 'allocation')}"
+
+
+class _Following:
+    """The jobs that are watched, and what has become of them."""
+
+    def __init__(self, place: Place, watch: Watch, jobs: Sequence[Job], limit: FailureLimit) -> None:
+        self._place, self._watch, self._limit = place, watch, limit
+        self._jobs = {job.num: (index, job) for index, job in enumerate(jobs)}
+        self._outcomes: dict[int, Outcome] = {}
+        self._signals: queues.SimpleQueue[int] = queues.SimpleQueue()
+        self._tally = progress.Tally([report.title(job) for job in jobs], None, time.monotonic())
+
+    def n_left(self) -> int:
+        """How many jobs have not ended."""
+        return len(self._jobs) - len(self._outcomes)
+
+    def run(self) -> dict[int, Outcome]:
+        """Watch to the end, or until people want something else."""
+        with _signals_into(self._signals) as restore:
+            if self._limit.is_news():
+                self._stop_waiting()
+            while True:
+                with progress.shown(self._tally, self._place.log):
+                    number = self._until_a_signal()
+                if number is None:
+                    return self._outcomes
+                self._obey(number, restore)
+
+    def _until_a_signal(self) -> int | None:
+        """Watch; the number of a signal, or None when all jobs have ended."""
+        tick = _TICK_S[0]
+        while True:
+            n_known = len(self._outcomes)
+            for change in self._watch.news():
+                self._hear(change)
+            if self._watch.is_over:
+                return None
+            tick = _TICK_S[0] if len(self._outcomes) > n_known else min(_TICK_S[1], tick * 1.2)
+            with contextlib.suppress(queues.Empty):
+                return self._signals.get(timeout=tick)
+
+    def _hear(self, change: Change) -> None:
+        num, begun, outcome = change.num, change.begun, change.outcome
+        if num not in self._jobs:
+            return  # of an earlier launch, with other overrides
+        index, job = self._jobs[num]
+        log = self._place.log
+        if change.waits is not None:
+            self._tally.wait(index)
+            log.info(f"queued again ({change.waits}): {report.title(job)}")
+        if begun is not None and num not in self._outcomes:
+            slot = Slot(begun.slot, "", (), False, begun.gpus, 1, where=begun.place)
+            self._tally.start(index, slot, time.monotonic())
+            log.info(f"started in {begun.place}: {report.title(job)}", extra=SEEN_LIVE)
+        if outcome is None:
+            return
+        self._outcomes[num] = outcome
+        self._limit(outcome)
+        self._tally.end(index, outcome.ending.state, time.monotonic())
+        told = report.ended(job, outcome, len(self._outcomes), len(self._jobs))
+        log.info(told, extra=None if progress.is_news(outcome) else SEEN_LIVE)
+        if self._limit.is_news() and self.n_left():
+            self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        """Let no further job begin; what runs goes on."""
+        self._tally.stop()
+        self._place.log.warning(f"max_failures={self._limit.most} is reached: no further job is begun")
+        self._watch.stop(self._limit.told)
+        self._cancel(self._limit.told, only_waiting=True)
+
+    def _cancel(self, why: str, *, only_waiting: bool = False) -> bool:
+        """Whether that could be done."""
+        self._watch.why_cancelled = why
+        try:
+            self._watch.queue.cancel(self._watch.ids(), only_waiting=only_waiting)
+        except SchedulerAway as error:
+            self._place.log.error(f"not cancelled, for the scheduler does not answer ({error})")
+            return False
+        return True
+
+    def _obey(self, number: int, restore: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        """What people want who have sent a signal.
+
+        Raises:
+            Left: the jobs shall go on without this process.
+            SystemExit: they are cancelled.
+        """
+        answer = "l"
+        if number == signal.SIGINT and lines.is_terminal(sys.stdin) and lines.is_terminal(sys.stdout):
+            with restore():
+                answer = _asked(self.n_left())
+        if answer == "w":
+            return
+        if answer == "l":
+            raise Left(number)
+        self._tally.stop()
+        self._place.log.warning("cancelling")
+        if not self._cancel("cancelled by Ctrl-C"):
+            raise Left(number)
+        deadline = time.monotonic() + CANCELLING_S
+        while not self._watch.is_over and time.monotonic() < deadline and self._signals.empty():
+            for change in self._watch.news(at_once=True):
+                self._hear(change)
+            time.sleep(CANCELLING_TICK_S)
+        completed = sum(o.ending.state is State.COMPLETED for o in self._outcomes.values())
+        told = f"cancelled: {completed} of {len(self._jobs)} jobs had completed"
+        self._place.log.error(f"{told}\n{self._place.again}".rstrip())
+        raise SystemExit(128 + number)
+
+
+def _asked(n_left: int) -> str:
+    """What shall become of the jobs: l, c or w. Whoever presses Ctrl-C again, or is gone, leaves them."""
+    left = words.count(n_left, "job")
+    question = f"\n{left} left: leave them running (l), cancel them (c), or go on watching (w)? [l] "
+    with contextlib.suppress(OSError, termios.error):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before is no answer
+    while True:
+        try:
+            answer = input(question).strip().lower()
+        except (KeyboardInterrupt, EOFError, OSError):
+            return "l"
+        for word in ("leave", "cancel", "watch"):
+            if answer in ("", word[0], word):
+                return word[0]
+
+
+@contextlib.contextmanager
+def _signals_into(
+    signals: queues.SimpleQueue[int],
+) -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
+    """Let the signals that end a program be put into a queue; the context inside which they end it again."""
+    before: dict[int, Any] = {}
+
+    def post(number: int, frame: FrameType | None) -> None:
+        signals.put(number)
+
+    def handle() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, post)
+
+    def give_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        before.clear()
+
+    @contextlib.contextmanager
+    def restored() -> Iterator[None]:
+        give_back()
+        try:
+            yield
+        finally:
+            handle()
+
+    with contextlib.suppress(ValueError):  # not the main thread: its owner handles signals
+        handle()
+    try:
+        yield restored
+    finally:
+        give_back()

@@ -17,7 +17,8 @@ from exptools import rundir
 from exptools.errors import LaunchError
 from exptools.launching import (
     application,
-    elsewhere,
+    finding,
+    following,
     lines,
     main_module,
     names,
@@ -25,15 +26,16 @@ from exptools.launching import (
     report,
     resume,
     study,
+    submitting,
 )
 from exptools.launching.composer import Composer
-from exptools.launching.elsewhere import Place
 from exptools.launching.job import Outcome
 from exptools.launching.planning import Planned
 from exptools.launching.returns import FailedReturn, FailedTrial, JobFailed, job_return
 from exptools.launching.settings import Settings, check
 from exptools.launching.slots import Slot, make_slots
 from exptools.launching.study import EndOfStudy, SoFar, Study
+from exptools.launching.submitting import Place
 from exptools.launching.sweep import run_all
 from exptools.provenance import facts
 from exptools.rundir import State
@@ -177,7 +179,7 @@ def _launch_here(
 ) -> tuple[list[Planned], Mapping[int, Outcome]]:
     """Run what has not completed on the slots of this machine; the outcomes by number."""
     if settings.resume:
-        elsewhere.refuse_what_runs_elsewhere(sweep_dir)
+        finding.refuse_what_runs_elsewhere(sweep_dir)
     plan = _plan(batch, settings, sweep_dir)
     slots = _slots(plan, settings)
     shared = application.pack(batch.context, batch.task_function)
@@ -210,7 +212,7 @@ def _launch_elsewhere(
         _refuse_to_detach(batch)
     queue = place.queue()
     watch = place.watch(queue)
-    found = elsewhere.find(place, watch) if settings.resume else {}
+    found = finding.find(place, watch) if settings.resume else {}
     plan = _plan(batch, settings, sweep_dir, watch.nums())
     plan = [replace(p, done=found[p.job.num]) if _has_completed(found.get(p.job.num)) else p for p in plan]
     planning.prepare(sweep_dir, plan, settings.given, ())
@@ -223,16 +225,16 @@ def _launch_elsewhere(
             application.pack(batch.context, batch.task_function),
             facts.code_of(batch.task_function),
         )
-        submitted = elsewhere.submit(place, queue, jobs, shared, str(batch.config.hydra.job.name), code)
+        submitted = submitting.submit(place, queue, jobs, shared, str(batch.config.hydra.job.name), code)
         log.info(report.are_submitted(submitted.ids, settings.policy.engine))
         watch.add(submitted)
     if place.cluster.detach:
-        log.info(elsewhere.how_to_come_back(sweep_dir))
+        log.info(submitting.how_to_come_back(sweep_dir))
         raise SystemExit(0)
     followed = [p.job for p in plan if p.done is None]
-    outcomes = elsewhere.follow(place, watch, followed, batch.so_far.n_failed)
+    outcomes = following.follow(place, watch, followed, batch.so_far.n_failed)
     all_completed = all(_has_completed(p.done or outcomes[p.job.num]) for p in plan)
-    elsewhere.tidy(sweep_dir, watch, are_all_completed=all_completed)
+    finding.tidy(sweep_dir, watch, are_all_completed=all_completed)
     return plan, outcomes
 
 
