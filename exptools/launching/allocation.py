@@ -22,7 +22,7 @@ from types import FrameType
 from typing import NoReturn
 
 from exptools import rundir
-from exptools.errors import AffinityError, LaunchError, RunDirError
+from exptools.errors import AffinityError, LaunchError
 from exptools.launching import early, engines, machine, report
 from exptools.launching.attempts import Attempts
 from exptools.launching.engines.base import end_without, result_of, words_of
@@ -30,6 +30,7 @@ from exptools.launching.engines.local import LocalEngine, exec_python
 from exptools.launching.engines.queue import Given, Queue, Stop
 from exptools.launching.job import Job, Outcome, Spec, Within
 from exptools.launching.limit import FailureLimit
+from exptools.launching.resume import status_left
 from exptools.launching.slots import Event, Slot, SlotPool, make_slots
 from exptools.launching.submission import Begun, Submission
 from exptools.lifecycle import Ending
@@ -87,7 +88,7 @@ class _Allocation:
         if ended is not None:
             self._ended[job.num] = ended.ending.state
             return None
-        status = _status(job.run_dir)
+        status = status_left(job.run_dir)
         if status is None or status.start is None or status.attempt < job.attempt:
             return job  # it has not begun
         if status.state is State.COMPLETED:  # what was in charge of it ended before it could say so
@@ -227,7 +228,7 @@ class _Allocation:
         ended = self._outcomes.get(job.num)
         if ended is not None and ended.ending.state is not State.PREEMPTED:
             how = dataclasses.replace(ended.ending, state=State.PREEMPTED)
-            end_without(job.run_dir, how, _status(job.run_dir))
+            end_without(job.run_dir, how, status_left(job.run_dir))
 
     def _is_unfinished(self, job: Job) -> bool:
         """Whether a job ended because the allocation is to end.
@@ -244,7 +245,7 @@ class _Allocation:
 
         A signal ends one whose process has only just been started.
         """
-        outcome, status = self._outcomes.get(job.num), _status(job.run_dir)
+        outcome, status = self._outcomes.get(job.num), status_left(job.run_dir)
         if outcome is None or status is None or status.start is None:
             return True
         return outcome.ending.state is State.PREEMPTED
@@ -261,7 +262,7 @@ class _Allocation:
             how = dataclasses.replace(ended.ending, note=why)
         else:
             how = dataclasses.replace(ended.ending, state=_STATES.get(stop, ended.ending.state), error=why)
-        end_without(job.run_dir, how, _status(job.run_dir))
+        end_without(job.run_dir, how, status_left(job.run_dir))
         self._say_ended(job, Outcome(how, None, ended.duration_s))
 
     def _end_all(self, jobs: Sequence[Job], how: Ending) -> None:
@@ -336,13 +337,6 @@ def _let_signals_be_events(pool: SlotPool[Job, Outcome]) -> None:
     for number in early.HELD:
         signal.signal(number, post)
     early.let_through()
-
-
-def _status(run_dir: Path) -> Status | None:
-    try:
-        return rundir.read_status(run_dir)
-    except RunDirError:
-        return Status(State.INTERRUPTED, start=0.0)
 
 
 def _log_to_stderr() -> None:

@@ -75,7 +75,7 @@ def find(sweep_dir: Path, job_overrides: Sequence[Sequence[str]], taken: Set[int
     return Places(tuple(found), tuple(next(numbers) if one is None else one.num for one in found))
 
 
-def _status(run_dir: Path) -> Status | None:
+def status_left(run_dir: Path) -> Status | None:
     """What the run says; if that cannot be read, that it did not complete."""
     try:
         return rundir.read_status(run_dir)
@@ -91,7 +91,7 @@ def _take(
     if not entries:
         return None
     entry = entries.pop(0)
-    return Earlier(entry["num"], entry["dir"], _status(sweep_dir / entry["dir"]))
+    return Earlier(entry["num"], entry["dir"], status_left(sweep_dir / entry["dir"]))
 
 
 def _identity(overrides: Sequence[str]) -> tuple[str, ...]:

@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exptools import rundir, words
-from exptools.errors import LaunchError, RunDirError
+from exptools import words
+from exptools.errors import LaunchError
 from exptools.launching import report
-from exptools.launching.engines.base import end_without
+from exptools.launching.engines.base import end_without, readable_status
 from exptools.launching.engines.queue import Queue
 from exptools.launching.job import Job, Outcome
 from exptools.launching.submission import Begun, Submission
 from exptools.lifecycle import Ending
-from exptools.rundir import State, Status
+from exptools.rundir import State
 from exptools.slurm import Phase, SchedulerAway, Seen
 
 SETTLE_S = 6.0  # so long after the end of an allocation its last files may come, over a network
@@ -233,7 +233,7 @@ class Watch:
         """What the scheduler says of jobs that said nothing."""
         for num, job in allocation.open.items():
             how = _end_of(job, allocation, self.queue, self.why_cancelled)
-            status = _status(job.run_dir)
+            status = readable_status(job.run_dir)
             ran_s = status.duration_s(time.time()) if status is not None else None
             end_without(job.run_dir, how, status)
             outcome = _with_ranks(allocation.submission, num, Outcome(how, None, ran_s or 0.0))
@@ -244,7 +244,7 @@ class Watch:
 
 
 def _end_of(job: Job, allocation: _Allocation, queue: Queue, why_cancelled: str | None) -> Ending:
-    status = _status(job.run_dir)
+    status = readable_status(job.run_dir)
     began = status is not None and status.start is not None and status.attempt >= job.attempt
     word = allocation.state(queue, has_begun=began)
     if status is not None and began and status.state is State.COMPLETED:
@@ -272,12 +272,5 @@ def _with_ranks(submission: Submission, num: int, outcome: Outcome) -> Outcome:
         return outcome
     job = next(job for job in submission.jobs if job.num == num)
     how = dataclasses.replace(outcome.ending, state=State.FAILED, error=f"rank {left[0]}: {left[1]}")
-    end_without(job.run_dir, how, _status(job.run_dir))
+    end_without(job.run_dir, how, readable_status(job.run_dir))
     return dataclasses.replace(outcome, ending=how)
-
-
-def _status(run_dir: Path) -> Status | None:
-    try:
-        return rundir.read_status(run_dir)
-    except RunDirError:
-        return None

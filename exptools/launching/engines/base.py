@@ -79,7 +79,7 @@ class Engine(abc.ABC):
         how = _final(job.run_dir, left, self._interrupted)
         if late.is_set() and how.state is not State.COMPLETED:
             how = Ending(State.TIMEOUT, how.exit_code, f"stopped after timeout_s={self._timeout_s:g}")
-            end_without(job.run_dir, how, _status(job.run_dir))
+            end_without(job.run_dir, how, readable_status(job.run_dir))
         Path(spec.payload).unlink(missing_ok=True)
         returned = take(job.num, Path(spec.result)) if self._within is None else None
         return Outcome(how, returned, time.monotonic() - begun)
@@ -200,7 +200,8 @@ def take(num: int, result: Path) -> Any:
         result.unlink(missing_ok=True)
 
 
-def _status(run_dir: Path) -> Status | None:
+def readable_status(run_dir: Path) -> Status | None:
+    """What a run says; None if it says nothing that can be read."""
     try:
         return rundir.read_status(run_dir)
     except RunDirError:
@@ -209,7 +210,7 @@ def _status(run_dir: Path) -> Status | None:
 
 def _final(run_dir: Path, left: Exit, interrupted: bool) -> Ending:
     """How the run ended: as its own status says, or, if its process could not say, by the exit code."""
-    status = _status(run_dir)
+    status = readable_status(run_dir)
     if status is not None and status.state.ended:
         return _as_it_says(status, left.code or 0)
     how = _unsaid(left, interrupted)
