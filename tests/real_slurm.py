@@ -117,6 +117,7 @@ class Cluster:
         self._cpus, self._gpus, self._accounting = cpus, gpus, accounting
         self._port, self._dbd, self._db, *self._ports = _free_ports(3 + nodes)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._held: dict[str, float] = {}  # since when jobs were seen to wait
         self.environ = {"SLURM_CONF": str(home / "slurm.conf")}
 
     def start(self) -> None:
@@ -199,9 +200,15 @@ class Cluster:
         return dict(row.split("|") for row in rows)
 
     def start_what_is_held(self) -> None:
-        """Let jobs that were queued again start now: Slurm holds them for two minutes."""
-        for id_, state in self.states().items():
-            if state == "PENDING":
+        """Let jobs that were queued again start now: Slurm holds them for two minutes.
+
+        To be called again and again: it does not bear that within the first seconds.
+        """
+        now = time.monotonic()
+        pending = {id_ for id_, state in self.states().items() if state == "PENDING"}
+        self._held = {id_: self._held.get(id_, now) for id_ in pending}
+        for id_, since in self._held.items():
+            if now - since >= 4:
                 self.ask("scontrol", "update", f"JobId={id_}", "StartTime=now")
 
     def clear(self) -> None:

@@ -186,9 +186,8 @@ def test_preempted_queued_again_and_one_clean_curve(slurm: Cluster, tmp_path: Pa
     wait_until(lambda: all(len(_rows(out / str(i))) > 8 for i in (0, 1)))
     slurm.ask("sbatch", "-p", "main", "--gres=gpu:2", "-c2", "-o", "/dev/null", "--wrap", "sleep 4")
     wait_until(lambda: "PREEMPTED" in states(out))
-    time.sleep(4)  # Slurm does not hear of a new start time before
-    slurm.start_what_is_held()
-    said, _ = launcher.communicate(timeout=120)
+    _to_its_end(launcher, slurm)
+    said, _ = launcher.communicate()
 
     assert launcher.returncode == 0, said
     assert "queued again" in said
@@ -213,6 +212,14 @@ def test_a_signal_that_comes_while_python_starts_ends_nothing(slurm: Cluster, tm
     assert status(tmp_path / "out" / "0")["attempt"] == 1
 
 
+def _to_its_end(launcher: subprocess.Popen[str], slurm: Cluster) -> None:
+    """Wait for a launcher, without the two minutes that Slurm holds what is queued again."""
+    deadline = time.monotonic() + 240
+    while launcher.poll() is None and time.monotonic() < deadline:
+        slurm.start_what_is_held()
+        time.sleep(2)
+
+
 def _rows(run_dir: Path) -> list[list[str]]:
     return read_progress(run_dir) if (run_dir / "progress.csv").exists() else []
 
@@ -222,10 +229,8 @@ def test_at_the_time_limit_it_goes_on_as_often_as_allowed(slurm: Cluster, tmp_pa
     app = write_app(tmp_path, TRAINS.replace("0.25 if cfg.x else 0.1", "0.6 if cfg.x == 1 else 5"))
     limit = ("hydra.launcher.executor.timeout_min=1", "hydra.launcher.executor.signal_delay_s=35")
     launcher = start(app, SLURM, GPU, *limit, "hydra.launcher.max_requeues=2", "x=1,2")
-    while launcher.poll() is None:
-        time.sleep(4)
-        slurm.start_what_is_held()
-    _said, _ = launcher.communicate()
+    _to_its_end(launcher, slurm)
+    launcher.communicate()
 
     out = tmp_path / "out"
     assert launcher.returncode == 1
@@ -263,8 +268,8 @@ def test_a_lost_node(slurm: Cluster, tmp_path: Path) -> None:
         wait_until(lambda: slurm.states().get(id_) == "PENDING", 90)
         time.sleep(4)
         slurm.ask("scontrol", "update", f"JobId={id_}", "StartTime=now", "ReqNodeList=n2")
-        slurm.start_what_is_held()
-        said, _ = launcher.communicate(timeout=120)
+        _to_its_end(launcher, slurm)
+        said, _ = launcher.communicate()
     finally:
         slurm.start_node("n1")
         slurm.wait_until_idle()
@@ -591,7 +596,7 @@ def test_a_task_that_is_killed_ends_the_run_and_is_no_preemption(
     ("wish", "said"),
     [
         ("setup=['exit 3']", "its script ended with exit code 3, and said nothing"),
-        ("python=/no/such/python", "/no/such/python: not found"),
+        ("python=/no/such/python", "/no/such/python"),
     ],
 )
 def test_why_nothing_began_is_told(
@@ -602,7 +607,7 @@ def test_why_nothing_began_is_told(
 
     found = status(tmp_path / "out" / "0")
     assert found["state"] == "FAILED"
-    assert found["error"].endswith(said)
+    assert said in found["error"]
 
 
 def test_only_rank_0_logs_and_reports(slurm: Cluster, python: Command, tmp_path: Path) -> None:
