@@ -30,6 +30,14 @@ CANCELLING_S = 60.0  # so long jobs that were cancelled may take to end
 CANCELLING_TICK_S = 0.5  # and so often it is looked whether they have
 _LOOK_S = (1.0, 15.0)  # between two questions to the scheduler: at first, and at most
 _PAUSE_S = (2.0, 60.0)  # the same while it does not answer
+# Reasons of Slurm's that do not pass.
+_NEVER = (
+    "PartitionConfig",
+    "PartitionNodeLimit",
+    "PartitionTimeLimit",
+    "BadConstraints",
+    "DependencyNeverSatisfied",
+)
 _USUAL = ("Resources", "Priority", "None", "BeginTime", "Dependency", "JobArrayTaskLimit")
 
 
@@ -227,7 +235,7 @@ class Watch:
             reason = allocation.seen.waits_for if allocation.seen is not None else ""
             if reason and reason.strip("()").split(",")[0] not in _USUAL and reason not in self._told:
                 self._told.add(reason)
-                self.log.warning(f"{allocation.id} waits: {reason}")
+                self.log.warning(f"{allocation.id} waits: {reason}{_advice(reason)}")
 
     def _lost(self, allocation: _Allocation) -> Iterator[Change]:
         """What the scheduler says of jobs that said nothing."""
@@ -241,6 +249,13 @@ class Watch:
                 allocation.submission.say_ended(num, outcome)
             yield Change(num, outcome=outcome)
         allocation.open.clear()
+
+
+def _advice(reason: str) -> str:
+    """What to do where the scheduler will never start what it has taken."""
+    if reason.strip("()").split(",")[0] not in _NEVER:
+        return ""
+    return "; as it was asked for it will never start: cancel it (exptools-cancel), and ask for less"
 
 
 def _end_of(job: Job, allocation: _Allocation, queue: Queue, why_cancelled: str | None) -> Ending:

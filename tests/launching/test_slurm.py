@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -781,3 +782,15 @@ def test_the_settings_are_those_of_submitit() -> None:
     make = submitit.slurm.slurm._make_sbatch_string
     theirs = {name for name, p in inspect.signature(make).parameters.items() if p.default is not p.empty}
     assert {same.get(name, name) for name in ours} - {"python"} == theirs - {"num_gpus", "map_count"}
+
+
+def test_what_slurm_takes_and_can_never_start_is_told(slurm: Cluster, tmp_path: Path) -> None:
+    app = write_app(tmp_path, "pass")
+    launcher = start(app, SLURM, "hydra.launcher.executor.nodes=5", "x=1")
+    wait_until(lambda: "PENDING" in slurm.states().values())
+    time.sleep(4)
+    launcher.send_signal(signal.SIGTERM)
+    said, _ = launcher.communicate(timeout=30)
+
+    told = r"waits: PartitionConfig; as it was asked for it will never start: cancel it \(exptools-cancel\)"
+    assert re.search(told, said), said
