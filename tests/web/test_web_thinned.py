@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from exptools.viewing.web import thinned as thinning
 from exptools.viewing.web.lines import Line
-from exptools.viewing.web.thinned import thinned, within
+from exptools.viewing.web.thinned import all_thinned, thinned, within
 
 Floats = NDArray[np.float64]
 COLUMNS = ("y", "raw", "low", "high")
@@ -106,6 +107,37 @@ def test_a_zoom_has_the_frames_within_and_one_on_each_side(whole: Line, a: float
     assert is_all
     assert np.array_equal(table(cut), table(whole)[:, expected], equal_nan=True)
     assert np.array_equal(table(within(whole, (low, high))), table(cut), equal_nan=True)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(lines(), min_size=1, max_size=6),
+    st.lists(st.integers(0, 5), max_size=6),
+    st.integers(20, 100).map(lambda half: 2 * half),
+    st.sampled_from([None, (0.0, 10.0), (-1.0, 0.3)]),
+    st.booleans(),
+    st.sampled_from([1, 2000, 10**6]),
+)
+def test_lines_that_are_thinned_together_are_what_they_are_alone(
+    some: list[Line], again: list[int], most: int, x: tuple[float, float] | None, log: bool, room: int
+) -> None:
+    shared = [some[i % len(some)] for i in again]  # the same x, other values
+    every = [*some, *(dataclasses.replace(one, y=one.y[::-1].copy()) for one in shared)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thinning, "_TOGETHER", room)
+        found = all_thinned(every, most, x, log=log)
+
+    for (cut, is_all), whole in zip(found, every, strict=True):
+        alone, is_all_alone = thinned(whole, most, x, log=log)
+        assert is_all == is_all_alone
+        assert np.array_equal(table(cut), table(alone), equal_nan=True)
+
+
+def test_of_equal_numbers_in_a_slice_one_is_enough() -> None:
+    cut, _ = thinned(line(np.repeat([1.0, 2.0, 1.0], 5000)), 100)
+
+    assert len(cut.x) <= 103 and set(cut.y) == {1.0, 2.0}
 
 
 def test_zooming_in_again_and_again_ends_at_every_frame() -> None:
@@ -224,3 +256,22 @@ def test_a_million_frames_take_no_time() -> None:
     thinned(whole, 1500)
 
     assert time.perf_counter() - began < 0.5  # 10 ms here; a loop of Python takes seconds
+
+
+@pytest.mark.parametrize("n", [2**16, 2**16 + 1, 200_000])
+def test_long_lines_keep_their_extremes_too(n: int) -> None:
+    """From some length on tsdownsample does it."""
+    rng = np.random.default_rng(n)
+    y = rng.normal(size=n)
+    where = rng.choice(n, 20, replace=False)
+    y[where[:10]], y[where[10:]] = 100.0 + np.arange(10), -100.0 - np.arange(10)
+    line = Line("label", ("0",), np.arange(float(n)), y)
+
+    cut, is_all = thinned(line, 1000)
+
+    assert not is_all and len(cut.x) <= 1003
+    assert {y.max(), y.min()} <= set(cut.y)
+    spikes = [at for at in where if not any(other != at and abs(other - at) < n / 400 for other in where)]
+    assert set(spikes) <= set(cut.x)
+    with_gap = dataclasses.replace(line, y=np.where(np.arange(n) == n // 2, np.nan, y))
+    assert np.isnan(thinned(with_gap, 1000)[0].y).sum() == 1

@@ -16,7 +16,7 @@ from exptools.viewing.figures.looks import COLOURS as _PALETTE
 from exptools.viewing.figures.looks import MOST as MOST_LOOKS
 from exptools.viewing.figures.looks import looks
 from exptools.viewing.web.lines import Card, Line, Panel
-from exptools.viewing.web.thinned import LEAST, columns, thinned, within
+from exptools.viewing.web.thinned import LEAST, all_thinned, columns, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def figure(card: Card, view: View, labels: Sequence[str], *, dark: bool) -> Draw
     ranges: list[tuple[float, float]] = []
     whole, points = True, 0
     for i, panel in enumerate(shown):
-        cut = [thinned(line, most, x, log=_type(view) == "log") for line in panel.lines]
+        cut = all_thinned(panel.lines, most, x, log=_type(view) == "log")
         whole &= all(is_all for _, is_all in cut)
         lines = [line for line, _ in cut]
         points += sum(len(line.x) for line in lines)
@@ -181,8 +181,10 @@ def _marker(look: Mapping[str, str]) -> dict[str, Any]:
 
 def _alone(y: Floats) -> NDArray[np.bool_]:
     """The points without a neighbour: a line has no length there."""
-    has = np.pad(np.isfinite(y), 1)
-    alone: NDArray[np.bool_] = has[1:-1] & ~has[:-2] & ~has[2:]
+    has = np.isfinite(y)
+    alone: NDArray[np.bool_] = has.copy()
+    alone[1:] &= ~has[:-1]
+    alone[:-1] &= ~has[1:]
     return alone
 
 
