@@ -36,6 +36,11 @@ class Ending:
     note: str | None = None
     returned: Any = None
 
+    @classmethod
+    def told_by(cls, status: Status) -> Ending:
+        """The ending that a status tells of."""
+        return cls(status.state, status.exit_code, status.error, status.note, status.returned)
+
 
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: come again later
 

@@ -25,7 +25,7 @@ from exptools import rundir
 from exptools.errors import AffinityError, LaunchError
 from exptools.launching import early, engines, machine, report
 from exptools.launching.attempts import Attempts
-from exptools.launching.engines.base import end_without, result_of, words_of
+from exptools.launching.engines.base import SHARED, end_unbegun, end_without, facts_of, payload_of, result_of
 from exptools.launching.engines.local import LocalEngine, exec_python
 from exptools.launching.engines.queue import Given, Queue, Stop
 from exptools.launching.job import Job, Outcome, Spec, Within
@@ -92,7 +92,7 @@ class _Allocation:
         if status is None or status.start is None or status.attempt < job.attempt:
             return job  # it has not begun
         if status.state is State.COMPLETED:  # what was in charge of it ended before it could say so
-            how = Ending(status.state, status.exit_code, status.error, status.note, status.returned)
+            how = Ending.told_by(status)
             self._say_ended(job, Outcome(how, None, status.duration_s(0.0) or 0.0))
             return None
         again = dataclasses.replace(job, attempt=rundir.attempt_after(status))
@@ -153,7 +153,7 @@ class _Allocation:
             if not isinstance(result, Outcome):
                 told = f"could not be started: {type(result).__name__}: {result}"
                 result = Outcome(Ending(State.FAILED, None, told))
-                end_without(job.run_dir, result.ending, Status(State.QUEUED, job.attempt))
+                end_unbegun(job, result.ending)
             self._outcomes[job.num] = result
             if not self._is_unfinished(job):
                 self._say_ended(job, result)
@@ -255,7 +255,7 @@ class _Allocation:
         ended = self._outcomes.get(job.num)
         if ended is None:
             how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{why}")
-            end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
+            end_unbegun(job, how)
             self._say_ended(job, Outcome(how))
             return
         if ended.ending.state is State.FAILED:  # of what it says itself
@@ -267,7 +267,7 @@ class _Allocation:
 
     def _end_all(self, jobs: Sequence[Job], how: Ending) -> None:
         for job in jobs:
-            end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
+            end_unbegun(job, how)
             self._say_ended(job, Outcome(how))
 
 
@@ -301,19 +301,11 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     slot = slots_of(given, submission, 1)[0]
     job = jobs[0]
     spec = Spec(
-        num=job.num,
-        run_dir=str(job.run_dir),
-        slot=slot.number,
-        affinity_code=slot.affinity_code,
-        cpus=list(slot.cpus) if slot.pin else None,
-        gpus=None if slot.gpus is None else list(slot.gpus),
-        **dataclasses.asdict(submission.program),
-        shared=str(submission.directory / "shared.pkl"),
-        payload=str(submission.directory / f"{job.num}.job"),
+        **facts_of(job, slot, submission.program),
+        shared=str(submission.directory / SHARED),
+        payload=str(payload_of(submission.directory, job.num)),
         result=str(result_of(submission.directory, job.num)),
-        attempt=job.attempt,
         provenance="",
-        script=words_of(job, slot),
         rank=given.rank,
         early=early.WARNING,
     )

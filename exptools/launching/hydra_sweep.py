@@ -221,11 +221,9 @@ def _launch_elsewhere(
     batch.so_far.nums |= {p.job.num for p in plan}
     if jobs:
         log.info(report.submitting(jobs, place.cluster.pack, settings.policy.engine, sweep_dir))
-        shared, code = (
-            application.pack(batch.context, batch.task_function),
-            facts.code_of(batch.task_function),
-        )
-        submitted = submitting.submit(place, queue, jobs, shared, str(batch.config.hydra.job.name), code)
+        shared = application.pack(batch.context, batch.task_function)
+        code, title = facts.code_of(batch.task_function), str(batch.config.hydra.job.name)
+        submitted = submitting.submit(place, queue, jobs, shared, title, code)
         log.info(report.are_submitted(submitted.ids, settings.policy.engine))
         watch.add(submitted)
     if place.cluster.detach:

@@ -29,7 +29,7 @@ class Earlier:
         status = self.status
         if status is None or status.state is not State.COMPLETED:
             return None
-        how = Ending(status.state, status.exit_code, status.error, status.note, status.returned)
+        how = Ending.told_by(status)
         return Outcome(how, None, status.duration_s(status.end or 0.0) or 0.0)
 
     @property

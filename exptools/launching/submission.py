@@ -27,7 +27,7 @@ from typing import Any
 from exptools import rundir
 from exptools.errors import LaunchError, RunDirError
 from exptools.launching.alike import Packed
-from exptools.launching.engines.base import result_of, take
+from exptools.launching.engines.base import SHARED, payload_of, result_of, take
 from exptools.launching.job import Job, Outcome, Program
 from exptools.launching.settings import Policy
 from exptools.lifecycle import Ending
@@ -35,7 +35,6 @@ from exptools.rundir import State
 
 DIRECTORY = ".jobs"  # of a sweep
 _ALLOCATIONS = "allocations.json"
-_SHARED = "shared.pkl"
 _VERSION = 1
 
 
@@ -72,7 +71,7 @@ class Submission:
 
     def shared(self) -> bytes:
         """What all jobs get."""
-        return (self.directory / _SHARED).read_bytes()
+        return (self.directory / SHARED).read_bytes()
 
     def provenance(self) -> Path:
         """What was found out for all jobs."""
@@ -85,9 +84,9 @@ class Submission:
             OSError: that is not possible.
         """
         self.directory.mkdir(parents=True)
-        (self.directory / _SHARED).write_bytes(shared)
+        (self.directory / SHARED).write_bytes(shared)
         for job in self.jobs:
-            (self.directory / f"{job.num}.job").write_bytes(job.payload)
+            payload_of(self.directory, job.num).write_bytes(job.payload)
         told = {
             "version": _VERSION,
             "engine": self.engine,
@@ -139,10 +138,6 @@ class Submission:
         """A job has ended, for good."""
         fields = {**dataclasses.asdict(outcome.ending), "duration_s": outcome.duration_s}
         rundir.write_json(self.directory / f"{num}.ended", fields)
-
-    def say_left(self, num: int, rank: int, error: str) -> None:
-        """Another task than the first has left a job by an error."""
-        rundir.write_json(self.directory / f"{num}.rank-{rank}", {"error": error})
 
     def say_stop(self, why: str) -> None:
         """No further job shall begin."""
@@ -269,7 +264,7 @@ def _job(directory: Path, told: Mapping[str, Any]) -> Job:
         num=num,
         overrides=tuple(told["overrides"]),
         run_dir=Path(told["run_dir"]),
-        packed=None if told["script"] else _OnDisk((), b"", directory / f"{num}.job"),
+        packed=None if told["script"] else _OnDisk((), b"", payload_of(directory, num)),
         script=tuple(told["script"]),
         environment=dict(told["environment"]),
         mask_gpus=told["mask_gpus"],

@@ -14,7 +14,7 @@ from typing import Any
 from exptools import rundir, words
 from exptools.errors import LaunchError
 from exptools.launching import engines, report, submission
-from exptools.launching.engines.base import end_without
+from exptools.launching.engines.base import end_unbegun
 from exptools.launching.engines.queue import Queue
 from exptools.launching.job import Job, Program
 from exptools.launching.settings import OnCluster, Policy
@@ -87,7 +87,7 @@ def submit(
         is_sure = _taken_back(queue, made)
         how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{one_line(error)}")
         for job in jobs:
-            end_without(job.run_dir, how, rundir.Status(State.QUEUED, job.attempt))
+            end_unbegun(job, how)
         if isinstance(error, KeyboardInterrupt):
             told = "nothing was submitted" if is_sure else f"{_UNSURE}; {place.again}"
             report.tell(place.log, f"interrupted: {told}")

@@ -16,7 +16,7 @@ from typing import Any
 from exptools import rundir
 from exptools.launching import machine, progress, report
 from exptools.launching.attempts import Attempts
-from exptools.launching.engines.base import Engine, end_without
+from exptools.launching.engines.base import Engine, end_unbegun
 from exptools.launching.engines.local import LocalEngine
 from exptools.launching.job import Job, Outcome
 from exptools.launching.limit import FailureLimit
@@ -25,7 +25,7 @@ from exptools.launching.settings import Policy
 from exptools.launching.slots import Event, Slot, SlotPool
 from exptools.lifecycle import Ending
 from exptools.provenance import facts
-from exptools.rundir import State, Status
+from exptools.rundir import State
 from exptools.say import say_once
 
 
@@ -137,7 +137,7 @@ def _end_the_rest(jobs: Sequence[Job], outcomes: dict[int, Outcome], because: st
     for index, job in enumerate(jobs):
         if index not in outcomes:
             never = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{because}")
-            end_without(job.run_dir, never, Status(State.QUEUED, job.attempt))
+            end_unbegun(job, never)
             outcomes[index] = Outcome(never)
 
 
@@ -149,7 +149,7 @@ def _outcome(job: Job, result: Any) -> Outcome:
         how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{result}")
     else:
         how = Ending(State.FAILED, None, f"could not be started: {type(result).__name__}: {result}")
-    end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
+    end_unbegun(job, how)
     return Outcome(how)
 
 

@@ -263,7 +263,7 @@ def _end_of(job: Job, allocation: _Allocation, queue: Queue, why_cancelled: str 
     began = status is not None and status.start is not None and status.attempt >= job.attempt
     word = allocation.state(queue, has_begun=began)
     if status is not None and began and status.state is State.COMPLETED:
-        return Ending(status.state, status.exit_code, status.error, status.note, status.returned)
+        return Ending.told_by(status)
     said = f"{allocation.id} in {queue.name}: {word}"
     if word == "CANCELLED":
         why = why_cancelled or f"cancelled ({said})"

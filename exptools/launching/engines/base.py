@@ -54,7 +54,7 @@ class Engine(abc.ABC):
         self._timeout_s = timeout_s
         self._scratch = scratch
         self._within = within
-        self._shared = scratch / "shared.pkl"
+        self._shared = scratch / SHARED
         self._shared.write_bytes(shared)
         self._program = Program.of_this_process() if within is None else within.program
         self._lock = threading.Lock()
@@ -141,27 +141,37 @@ class Engine(abc.ABC):
     def _spec(self, job: Job, slot: Slot) -> Spec:
         within = self._within
         return Spec(
-            num=job.num,
-            run_dir=str(job.run_dir),
-            slot=slot.number,
-            affinity_code=slot.affinity_code,
-            cpus=list(slot.cpus) if slot.pin else None,
-            gpus=None if slot.gpus is None else list(slot.gpus),
-            **dataclasses.asdict(self._program),
+            **facts_of(job, slot, self._program),
             shared=str(self._shared),
-            payload=str(self._scratch / f"{job.num}.job"),
+            payload=str(payload_of(self._scratch, job.num)),
             result=str(result_of(self._scratch if within is None else within.results, job.num)),
-            attempt=job.attempt,
             provenance=str((self._scratch if within is None else within.results) / rundir.PROVENANCE),
-            script=words_of(job, slot),
             job_id=None if within is None else within.job_id,
             early=None if within is None else within.early,
         )
 
 
-def words_of(job: Job, slot: Slot) -> list[str]:
-    """A plain script and its words; nothing for a job of Hydra."""
-    return [job.script[0], slot.affinity_code, *job.script[1:]] if job.script else []
+def facts_of(job: Job, slot: Slot, program: Program) -> dict[str, Any]:
+    """The fields of a Spec that say what runs, and on what."""
+    return {
+        "num": job.num,
+        "run_dir": str(job.run_dir),
+        "slot": slot.number,
+        "affinity_code": slot.affinity_code,
+        "cpus": list(slot.cpus) if slot.pin else None,
+        "gpus": None if slot.gpus is None else list(slot.gpus),
+        "attempt": job.attempt,
+        "script": [job.script[0], slot.affinity_code, *job.script[1:]] if job.script else [],
+        **dataclasses.asdict(program),
+    }
+
+
+SHARED = "shared.pkl"  # what all jobs get
+
+
+def payload_of(directory: Path, num: int) -> Path:
+    """Where that lies which one job gets."""
+    return directory / f"{num}.job"
 
 
 def result_of(directory: Path, num: int) -> Path:
@@ -242,7 +252,12 @@ def _as_it_says(status: Status, code: int) -> Ending:
     note = status.note
     if code < 0 and status.state is State.COMPLETED:
         note = f"{note + '; ' if note else ''}afterwards the process was {lifecycle.by_signal(-code).error}"
-    return Ending(status.state, status.exit_code, status.error, note, status.returned)
+    return dataclasses.replace(Ending.told_by(status), note=note)
+
+
+def end_unbegun(job: Job, how: Ending) -> None:
+    """Write the end of an attempt that never began."""
+    end_without(job.run_dir, how, Status(State.QUEUED, job.attempt))
 
 
 def end_without(run_dir: Path, how: Ending, status: Status | None = None) -> None:
