@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,21 +103,24 @@ def tensorboard(root: Path) -> tuple[float, int]:
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root), "--port", "0"]
     with serving(command, r"at (http://\S+)") as server, browser() as page:
         time.sleep(10)
-        points: list[int] = []
-
-        def answered(response: Any) -> None:
-            if "timeSeries" in response.url and not points:
-                for of_tag in response.json():
-                    points.extend(len(curve) for curve in (of_tag.get("runToSeries") or {}).values())
-
-        page.on("response", answered)
+        answers: list[Any] = []
+        page.on("requestfinished", lambda request: "timeSeries" in request.url and answers.append(request))
         begun = time.perf_counter()
         page.goto(server.url)
-        while not any(points):
+        while not (points := _points(answers)):
             page.wait_for_timeout(20)
             if time.perf_counter() - begun > 120:
                 sys.exit("TensorBoard shows no curve within 120 s")
-        return time.perf_counter() - begun, max(points)
+        return time.perf_counter() - begun, points
+
+
+def _points(requests: Sequence[Any]) -> int:
+    """Of the first curves that were answered; 0 if none were yet."""
+    for request in requests:
+        for of_tag in request.response().json():
+            if of_tag.get("runToSeries"):
+                return max(map(len, of_tag["runToSeries"].values()))
+    return 0
 
 
 def large(root: Path) -> dict[str, float]:

@@ -39,6 +39,7 @@ _PLACES = frozenset(
 )
 _SAY_NOTHING = frozenset({"name", "_target_", "type", "kind", "id"})  # without what is above them
 _JOB_NUMBERS = frozenset({"job_id", "job_num", "job_number"})
+_JSON = json.JSONEncoder(default=str, ensure_ascii=False)
 
 
 # --- what differs ---------------------------------------------------------------------------------------
@@ -65,7 +66,7 @@ def text(value: Any) -> str:
         return str(value)
     if isinstance(value, Absent):
         return str(value.value)
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return _JSON.encode(value)
 
 
 def differing(configs: Iterable[FlatConfig]) -> list[str]:

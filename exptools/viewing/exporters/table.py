@@ -152,6 +152,8 @@ def fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int
 
 def one_line(text: str) -> str:
     """`text` without anything that moves the cursor: what cannot be printed is shown as an escape."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
