@@ -1,4 +1,4 @@
-"""The tests of launching and logging with every Python and every Hydra that exptools supports.
+"""The tests with every Python and every Hydra that exptools supports.
 
     python tests/matrix.py [PAIR...] [PYTEST ARGUMENT...]         (or: make matrix)
 
@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 HYDRAS = {"1.3": "hydra-core==1.3.8", "1.4": "hydra-core>=1.4.0rc1,<1.5"}
-TESTS = ["tests/launching", "tests/logging", "tests/test_imports.py", "tests/test_configs.py"]
+PARTS = ("launching", "logging", "formats", "viewing", "web", "test_imports.py", "test_configs.py")
+TESTS = [f"tests/{part}" for part in PARTS]
 
 
 def interpreter(version: str) -> str | None:
@@ -40,7 +41,7 @@ def environment(python: str, version: str, hydra: str) -> Path:
         subprocess.run([python, "-m", "venv", "--clear", place], check=True)
         pip = [ours, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
         subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
-        subprocess.run([*pip, "--editable", ".", "--group", "test"], check=True, cwd=ROOT)
+        subprocess.run([*pip, "--editable", ".[web,slurm]", "--group", "test"], check=True, cwd=ROOT)
         subprocess.run([*pip, "--pre", HYDRAS[hydra]], check=True)
         (place / ".made").touch()
     return ours

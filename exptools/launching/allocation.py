@@ -189,7 +189,7 @@ class _Allocation:
         if self._stop is None:  # nobody stopped it: it may begin no further job
             why: str | None = self._submission.stopped() or self._limit.told
         elif left_by and stop not in _TAKEN:  # Slurm has ended this task for that one
-            stop, why = Stop.TASK, f"rank {left_by[0][0]}: {left_by[0][1]}"
+            stop, why = Stop.TASK, str(left_by[0])
         else:
             why = self._requeue(left, stop)
         for job in left if why is not None else ():
@@ -297,9 +297,10 @@ def slots_of(given: Given, submission: Submission, n_jobs: int) -> Sequence[Slot
 
 def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     """Run the job of this allocation as another task than the first: its status is not ours to write."""
-    jobs = submission.allocations[index]
+    job = submission.allocations[index][0]
+    left = submission.left_of(job.num, given.rank)
+    left.unlink(missing_ok=True)  # what an earlier attempt left
     slot = slots_of(given, submission, 1)[0]
-    job = jobs[0]
     spec = Spec(
         **facts_of(job, slot, submission.program),
         shared=str(submission.directory / SHARED),
@@ -307,6 +308,7 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
         result=str(result_of(submission.directory, job.num)),
         provenance="",
         rank=given.rank,
+        left=str(left),
         early=early.WARNING,
     )
     with open(job.run_dir / f"stdout.rank{given.rank}.log", "ab") as file:

@@ -64,10 +64,23 @@ class Spec:
     job_id: str | None = None  # of a scheduler
     early: int | None = None  # a signal that warns of an end that is near
     rank: int = 0  # of the tasks that run one job together
+    left: str = ""  # a file: where one of these says why it failed
 
     def main_module(self) -> MainModule:
         """The script to import."""
         return MainModule(**self.main)
+
+
+@dataclass(frozen=True)
+class Left:
+    """How a task of a job failed. when: in seconds since the epoch."""
+
+    rank: int
+    error: str
+    when: float
+
+    def __str__(self) -> str:
+        return f"rank {self.rank}: {self.error}"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from exptools import rundir
 from exptools.errors import LaunchError, RunDirError
 from exptools.launching.alike import Packed
 from exptools.launching.engines.base import SHARED, payload_of, result_of, take
-from exptools.launching.job import Job, Outcome, Program
+from exptools.launching.job import Job, Left, Outcome, Program
 from exptools.launching.settings import Policy
 from exptools.lifecycle import Ending
 from exptools.rundir import State
@@ -181,12 +181,20 @@ class Submission:
         returned = _read_result(num, self.directory) if with_result else None
         return Outcome(how, returned, duration)
 
-    def left(self, num: int) -> tuple[int, str] | None:
-        """The first task but rank 0 that has left a job by an error, and by which."""
-        for path in sorted(self.directory.glob(f"{num}.rank-*")):
-            with contextlib.suppress(FileNotFoundError, RunDirError, KeyError):
-                return int(path.name.rpartition("-")[2]), str(rundir.read_json(path)["error"])
-        return None
+    def left(self, num: int) -> Left | None:
+        """What became of the task that was the first to leave a job by an error, rank 0 aside.
+
+        The others mostly leave of that: who talks to a task that is gone fails, too.
+        """
+        found = []
+        for path in self.directory.glob(f"{num}.rank-*"):
+            with contextlib.suppress(FileNotFoundError, RunDirError, KeyError, TypeError):
+                found.append(Left(**rundir.read_json(path)))
+        return min(found, key=lambda left: left.when, default=None)
+
+    def left_of(self, num: int, rank: int) -> Path:
+        """Where a task says why it has left a job."""
+        return self.directory / f"{num}.rank-{rank}"
 
     def news(self, known: set[str]) -> list[str]:
         """The names of files that say that a job has begun or ended, and are not known; they are then."""

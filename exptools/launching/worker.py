@@ -21,7 +21,7 @@ from exptools import lifecycle, rundir
 from exptools.errors import LaunchError
 from exptools.launching import early, machine
 from exptools.launching.alike import Packed
-from exptools.launching.job import GRACE_S, Returned, Spec
+from exptools.launching.job import GRACE_S, Left, Returned, Spec
 from exptools.lifecycle import Ending, Lifecycle
 from exptools.provenance import facts
 from exptools.provenance.record import Record
@@ -83,12 +83,13 @@ def _run_rank(spec: Spec) -> int:
             error = _failure(_run_job(spec, _without_files))
     except BaseException as raised:
         error = raised
+    when = time.time()
     if error is not None:
         _show(error)
     how = lifecycle.ending(error)
     if how.state is State.FAILED:
-        left = Path(spec.result).with_suffix(f".rank-{spec.rank}")
-        rundir.write_json(left, {"error": how.error})
+        left = Left(spec.rank, how.error or "", when)
+        rundir.write_json(spec.left, dataclasses.asdict(left))
     # One that stopped as asked did what it should: by another code Slurm would end rank 0, which still saves.
     return 0 if how.state is State.PREEMPTED else how.exit_code or 0
 

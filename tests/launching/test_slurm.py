@@ -634,6 +634,57 @@ def test_only_rank_0_logs_and_reports(slurm: Cluster, python: Command, tmp_path:
     assert "ValueError: one is bad" in (out / "1" / "stdout.rank1.log").read_text()
 
 
+def test_the_task_that_failed_first_is_told_of(slurm: Cluster, python: Command, tmp_path: Path) -> None:
+    """The others fail of it: who talks to a task that is gone has an error, too, rank 0 as well."""
+    body = """
+        rank = int(os.environ["SLURM_PROCID"])
+        if rank != 2:
+            while not os.path.exists("gone"):
+                time.sleep(0.01)
+            time.sleep(0.05 if rank else 0.2)
+            raise ConnectionError("closed by peer")
+        import atexit
+        atexit.register(lambda: open("gone", "w"))
+        raise ValueError("a rank fails")
+    """
+    app = write_app(tmp_path, body)
+    words = ("hydra.launcher.executor.nodes=2", "hydra.launcher.executor.tasks_per_node=2")
+    done = python(app, "-m", SLURM, *words, "x=1", "hydra.sweep.dir=out")
+
+    assert done.returncode == 1, done.stdout
+    error = status(tmp_path / "out" / "0")["error"]
+    # Slurm ends rank 0 with the others, mostly before it has an error of its own.
+    assert error.startswith("rank 2: ValueError: a rank fails")
+    assert error in done.stdout
+    assert "ConnectionError" in (tmp_path / "out" / "0" / "stdout.rank1.log").read_text()
+
+
+def test_what_a_task_said_of_an_earlier_attempt_is_forgotten(slurm: Cluster, tmp_path: Path) -> None:
+    body = """
+        rank, attempt = int(os.environ["SLURM_PROCID"]), int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+        open(f"up{rank}.{attempt}", "w")
+        while attempt == 0:
+            if logger.should_stop and rank:
+                raise ValueError("of the first attempt")
+            time.sleep(0.1)
+        if rank:
+            time.sleep(600)
+        while not os.path.exists("up1.1"):
+            time.sleep(0.1)
+        raise ValueError("of the second")
+    """
+    app = write_app(tmp_path, body)
+    launcher = start(app, SLURM, *TWO_TASKS, "hydra.launcher.executor.timeout_min=30", "x=1")
+    wait_until(lambda: all((tmp_path / f"up{rank}.0").exists() for rank in (0, 1)))
+    id_ = json.loads((tmp_path / "out" / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    slurm.ask("scontrol", "requeue", id_)
+    _to_its_end(launcher, slurm)
+    launcher.communicate(timeout=1)
+
+    found = status(tmp_path / "out" / "0")
+    assert (found["error"], found["attempt"]) == ("ValueError: of the second", 2)
+
+
 SCRIPT = """
 import sys, time
 from exptools import affinity_from_code, load_variant, logger_context
