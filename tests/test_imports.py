@@ -112,7 +112,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 BASE = {
     *("errors", "collections", "rundir", "configs", "lifecycle", "formats", "say", "seeds", "words", "cuda"),
-    *("flat", "provenance", "slurm"),
+    *("flat", "provenance", "signals", "slurm"),
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -123,6 +123,7 @@ MAY_IMPORT = {
     "flat": set(),
     "cuda": set(),
     "provenance": {"errors", "rundir", "lifecycle", "say", "seeds", "flat", "cuda", "provenance"},
+    "signals": set(),
     "words": set(),
     "slurm": set(),
     "configs": {"errors"},

@@ -185,11 +185,11 @@ class _Allocation:
         if not left:
             return
         stop = self._stop or Stop.CANCELLED
-        left_by = [told for job in left if (told := self._submission.left(job.num)) is not None]
+        by = [told for job in left if (told := self._submission.first_failure(job.num)) is not None]
         if self._stop is None:  # nobody stopped it: it may begin no further job
             why: str | None = self._submission.stopped() or self._limit.told
-        elif left_by and stop not in _TAKEN:  # Slurm has ended this task for that one
-            stop, why = Stop.TASK, str(left_by[0])
+        elif by and stop not in _TAKEN:  # Slurm has ended this task for that one
+            stop, why = Stop.TASK, str(by[0])
         else:
             why = self._requeue(left, stop)
         for job in left if why is not None else ():
@@ -298,8 +298,8 @@ def slots_of(given: Given, submission: Submission, n_jobs: int) -> Sequence[Slot
 def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     """Run the job of this allocation as another task than the first: its status is not ours to write."""
     job = submission.allocations[index][0]
-    left = submission.left_of(job.num, given.rank)
-    left.unlink(missing_ok=True)  # what an earlier attempt left
+    failure = submission.failure_of(job.num, given.rank)
+    failure.unlink(missing_ok=True)  # of an earlier attempt
     slot = slots_of(given, submission, 1)[0]
     spec = Spec(
         **facts_of(job, slot, submission.program),
@@ -308,7 +308,7 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
         result=str(result_of(submission.directory, job.num)),
         provenance="",
         rank=given.rank,
-        left=str(left),
+        failure=str(failure),
         early=early.WARNING,
     )
     with open(job.run_dir / f"stdout.rank{given.rank}.log", "ab") as file:

@@ -8,9 +8,7 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from exptools import words
 from exptools.launching import lines, progress, report
@@ -21,6 +19,7 @@ from exptools.launching.slots import Slot
 from exptools.launching.submitting import Place
 from exptools.launching.watching import CANCELLING_S, CANCELLING_TICK_S, Away, Change, Watch
 from exptools.rundir import State
+from exptools.signals import catching
 from exptools.slurm import SchedulerAway
 
 _TICK_S = (0.05, 1.0)  # between two looks at the files: at first, and at most
@@ -73,7 +72,7 @@ class _Following:
 
     def run(self) -> dict[int, Outcome]:
         """Watch to the end, or until people want something else."""
-        with _signals_into(self._signals) as restore:
+        with catching(self._signals.put) as restore:
             if self._limit.is_news():
                 self._stop_waiting()
             while True:
@@ -180,39 +179,3 @@ def _asked(n_left: int) -> str:
         for word in ("leave", "cancel", "watch"):
             if answer in ("", word[0], word):
                 return word[0]
-
-
-@contextlib.contextmanager
-def _signals_into(
-    signals: queues.SimpleQueue[int],
-) -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
-    """Let the signals that end a program be put into a queue; the context inside which they end it again."""
-    before: dict[int, Any] = {}
-
-    def post(number: int, frame: FrameType | None) -> None:
-        signals.put(number)
-
-    def handle() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, post)
-
-    def give_back() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        before.clear()
-
-    @contextlib.contextmanager
-    def restored() -> Iterator[None]:
-        give_back()
-        try:
-            yield
-        finally:
-            handle()
-
-    with contextlib.suppress(ValueError):  # not the main thread: its owner handles signals
-        handle()
-    try:
-        yield restored
-    finally:
-        give_back()

@@ -64,7 +64,7 @@ class Spec:
     job_id: str | None = None  # of a scheduler
     early: int | None = None  # a signal that warns of an end that is near
     rank: int = 0  # of the tasks that run one job together
-    left: str = ""  # a file: where one of these says why it failed
+    failure: str = ""  # a file: where one of these says why it failed
 
     def main_module(self) -> MainModule:
         """The script to import."""
@@ -72,7 +72,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Left:
+class RankFailure:
     """How a task of a job failed. when: in seconds since the epoch."""
 
     rank: int

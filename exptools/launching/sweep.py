@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from exptools import rundir
@@ -27,6 +25,7 @@ from exptools.lifecycle import Ending
 from exptools.provenance import facts
 from exptools.rundir import State
 from exptools.say import say_once
+from exptools.signals import catching
 
 
 def run_all(
@@ -64,7 +63,7 @@ def run_all(
         attempts = Attempts(engine, policy.retries, log)
         pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, limit)
         tally = progress.Tally([report.title(job) for job in jobs], len(slots), time.monotonic())
-        with _signals_as_events(pool), progress.shown(tally, log):
+        with catching(lambda n: pool.post(Event("signal", n))), progress.shown(tally, log):
             pool.start(jobs)
             signals = _follow(pool, engine, jobs, outcomes, log, limit, tally, on_start)
     if signals:
@@ -151,27 +150,3 @@ def _outcome(job: Job, result: Any) -> Outcome:
         how = Ending(State.FAILED, None, f"could not be started: {type(result).__name__}: {result}")
     end_unbegun(job, how)
     return Outcome(how)
-
-
-@contextlib.contextmanager
-def _signals_as_events(pool: SlotPool[Job, Outcome]) -> Iterator[None]:
-    """Let the signals that end a program end the jobs in order, between two other events.
-
-    One that is ignored (SIGHUP by nohup, SIGINT by a shell's `command &`) stays so.
-    """
-
-    def post(number: int, frame: FrameType | None) -> None:
-        pool.post(Event("signal", number))
-
-    before: dict[int, Any] = {}
-    try:
-        for ends in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(ends) is not signal.SIG_IGN:
-                before[ends] = signal.signal(ends, post)
-    except ValueError:  # not the main thread: its owner handles signals
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -282,15 +282,15 @@ def _end_of(job: Job, allocation: _Allocation, queue: Queue, why_cancelled: str 
 
 def _with_ranks(submission: Submission, num: int, outcome: Outcome) -> Outcome:
     """The outcome of rank 0; if that was taken along by another rank, what that one says."""
-    left = None if outcome.ending.state is State.COMPLETED else submission.left(num)
-    if left is None:
+    first = None if outcome.ending.state is State.COMPLETED else submission.first_failure(num)
+    if first is None:
         return outcome
     job = next(job for job in submission.jobs if job.num == num)
     status = readable_status(job.run_dir)
-    error = str(left)
+    error = str(first)
     if outcome.ending.state is State.FAILED:
         ended = None if status is None else status.end
-        if ended is None or ended < left.when or str(outcome.ending.error).startswith(error):
+        if ended is None or ended < first.when or str(outcome.ending.error).startswith(error):
             return outcome
         error += f"; then rank 0: {outcome.ending.error}"
     how = dataclasses.replace(outcome.ending, state=State.FAILED, error=error)

@@ -21,7 +21,7 @@ from exptools import lifecycle, rundir
 from exptools.errors import LaunchError
 from exptools.launching import early, machine
 from exptools.launching.alike import Packed
-from exptools.launching.job import GRACE_S, Left, Returned, Spec
+from exptools.launching.job import GRACE_S, RankFailure, Returned, Spec
 from exptools.lifecycle import Ending, Lifecycle
 from exptools.provenance import facts
 from exptools.provenance.record import Record
@@ -88,8 +88,8 @@ def _run_rank(spec: Spec) -> int:
         _show(error)
     how = lifecycle.ending(error)
     if how.state is State.FAILED:
-        left = Left(spec.rank, how.error or "", when)
-        rundir.write_json(spec.left, dataclasses.asdict(left))
+        failure = RankFailure(spec.rank, how.error or "", when)
+        rundir.write_json(spec.failure, dataclasses.asdict(failure))
     # One that stopped as asked did what it should: by another code Slurm would end rank 0, which still saves.
     return 0 if how.state is State.PREEMPTED else how.exit_code or 0
 

@@ -11,12 +11,12 @@ import secrets
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from exptools.errors import ViewError
+from exptools.signals import catching
 from exptools.viewing.options import PROGRAM
 from exptools.viewing.web.guard import POLICY, TOKEN, Guard, guarded
 from exptools.viewing.web.listening import DEFAULT_PORT, Listening, listen
@@ -32,7 +32,6 @@ _LARGEST_BODY = 32 << 20  # bytes; a request's body is kept on the disk before a
 _PATIENCE_S = 0.3  # for requests that are being answered at the end
 _TURN_S = 1e-4
 _NEW_OBJECTS = 50_000  # before it is looked which of them are garbage
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check_installed() -> None:
@@ -128,7 +127,14 @@ def _run(app: WSGIApplication, listening: Listening, begun: Callable[[], None]) 
         log_socket_errors=False,  # a browser that goes away is none
         max_request_body_size=_LARGEST_BODY,
     )
-    with _own_log(), _quick_answers(), _noted_signals(server.pull_trigger) as noted:
+    noted: list[signal.Signals] = []
+
+    def note(number: int) -> None:
+        """An exception instead would be lost: the server's loop takes every one for that of a connection."""
+        noted.append(signal.Signals(number))
+        server.pull_trigger()
+
+    with _own_log(), _quick_answers(), catching(note):
         try:
             begun()
             while not noted:
@@ -155,31 +161,6 @@ def _close(server: Any, sockets: dict[int, Any]) -> bool:
         server.trigger.close()
     sockets.clear()
     return is_idle
-
-
-@contextlib.contextmanager
-def _noted_signals(wake: Callable[[], None]) -> Iterator[list[signal.Signals]]:
-    """Signals inside that would end the process are only noted, and `wake` is called.
-
-    An exception in their stead would be lost: the server's loop takes every one for that of a connection.
-    What is ignored (nohup) stays ignored. Only the main thread is asked; elsewhere nothing is noted.
-    """
-    noted: list[signal.Signals] = []
-
-    def note(number: int, _: object) -> None:
-        noted.append(signal.Signals(number))
-        wake()
-
-    is_main = threading.current_thread() is threading.main_thread()
-    before = {n: signal.getsignal(n) for n in _SIGNALS if is_main}
-    taken = {n: handler for n, handler in before.items() if handler not in (signal.SIG_IGN, None)}
-    for number in taken:
-        signal.signal(number, note)
-    try:
-        yield noted
-    finally:
-        for number, handler in taken.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
