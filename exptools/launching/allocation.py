@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -39,6 +40,7 @@ from exptools.rundir import State, Status
 from exptools.say import say
 
 log = logging.getLogger(__name__)
+OTHERS_S = 60.0  # in which the other tasks of a job say how they ended, once rank 0 has completed it
 _TAKEN = (Stop.PREEMPTED, Stop.REQUEUED)  # for others, whatever its jobs do
 _STATES = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED, Stop.TASK: State.FAILED}
 
@@ -65,6 +67,7 @@ class _Allocation:
         self._stop: Stop | None = None
         self._knows_why = threading.Event()  # not set between a signal and the answer why it came
         self._knows_why.set()
+        self._terminated = threading.Event()
         self._outcomes: dict[int, Outcome] = {}
         self._ended: dict[int, State] = {}  # of jobs that have ended for good
         self._limit = FailureLimit(submission.policy.max_failures)
@@ -113,7 +116,7 @@ class _Allocation:
             )
             attempts = Attempts(engine, policy.retries, log, self._goes_on)
             pool: SlotPool[Job, Outcome] = SlotPool(slots, attempts, policy.stagger_s, self._is_enough)
-            _let_signals_be_events(pool)
+            _let_signals_be_events(pool, self._terminated)
             if self._submission.stopped() is None:  # else none shall begin, and _end says so
                 pool.start(jobs)
             for event in pool.events():
@@ -154,10 +157,32 @@ class _Allocation:
                 told = f"could not be started: {type(result).__name__}: {result}"
                 result = Outcome(Ending(State.FAILED, None, told))
                 end_unbegun(job, result.ending)
+            if self._given.n_ranks > 1 and result.ending.state is State.COMPLETED:
+                result = self._when_all_ended(job, result)
             self._outcomes[job.num] = result
             if not self._is_unfinished(job):
                 self._say_ended(job, result)
             log.info(report.ended(job, result, len(self._outcomes), len(jobs)))
+
+    def _when_all_ended(self, job: Job, outcome: Outcome) -> Outcome:
+        """The outcome of a job that rank 0 has completed, when its other tasks have ended, too."""
+        self._terminated.clear()
+        deadline = time.monotonic() + OTHERS_S
+        why = None
+        while why is None:
+            first = self._submission.first_failure(job.num)
+            if first is not None:
+                why = str(first)
+            elif len(self._submission.rank_ends(job.num)) >= self._given.n_ranks - 1:
+                return outcome
+            elif self._terminated.wait(0.1) and self._why_stopped(signal.SIGTERM) is Stop.TASK:
+                why = self._task_ended()
+            elif self._terminated.is_set() or time.monotonic() > deadline:
+                say(f"{job.run_dir}: rank 0 has completed it; how all of its other tasks ended is not known")
+                return outcome
+        how = dataclasses.replace(outcome.ending, state=State.FAILED, exit_code=None, error=why)
+        end_without(job.run_dir, how, status_left(job.run_dir))
+        return Outcome(how, None, outcome.duration_s)
 
     def _why_stopped(self, number: int) -> Stop:
         stop = self._queue.why_stopped()
@@ -195,12 +220,15 @@ class _Allocation:
         for job in left if why is not None else ():
             self._end_one(job, stop, str(why))
 
+    def _task_ended(self) -> str:
+        return f"another of its tasks was ended, and with it this one ({self._given.id})"
+
     def _requeue(self, left: Sequence[Job], stop: Stop) -> str | None:
         """Let the allocation be queued again; why not, or None if it is."""
         if stop is Stop.CANCELLED:
             return f"cancelled ({self._given.id})"
         if stop is Stop.TASK:
-            return f"another of its tasks was ended, and with it this one ({self._given.id})"
+            return self._task_ended()
         for job in left:
             self._say_preempted(job)
         if stop is Stop.REQUEUED:
@@ -298,8 +326,8 @@ def slots_of(given: Given, submission: Submission, n_jobs: int) -> Sequence[Slot
 def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     """Run the job of this allocation as another task than the first: its status is not ours to write."""
     job = submission.allocations[index][0]
-    failure = submission.failure_of(job.num, given.rank)
-    failure.unlink(missing_ok=True)  # of an earlier attempt
+    end = submission.rank_end_of(job.num, given.rank)
+    end.unlink(missing_ok=True)  # of an earlier attempt
     slot = slots_of(given, submission, 1)[0]
     spec = Spec(
         **facts_of(job, slot, submission.program),
@@ -308,7 +336,7 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
         result=str(result_of(submission.directory, job.num)),
         provenance="",
         rank=given.rank,
-        failure=str(failure),
+        rank_end=str(end),
         early=early.WARNING,
     )
     with open(job.run_dir / f"stdout.rank{given.rank}.log", "ab") as file:
@@ -322,10 +350,12 @@ def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:
     exec_python("worker", [str(read_end)], environ)
 
 
-def _let_signals_be_events(pool: SlotPool[Job, Outcome]) -> None:
+def _let_signals_be_events(pool: SlotPool[Job, Outcome], terminated: threading.Event) -> None:
     """What a scheduler sends is heard by the pool, until this process ends: a late one must not kill it."""
 
     def post(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:
+            terminated.set()
         pool.post(Event("signal", number))
 
     for number in early.HELD:

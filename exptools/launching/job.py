@@ -64,7 +64,7 @@ class Spec:
     job_id: str | None = None  # of a scheduler
     early: int | None = None  # a signal that warns of an end that is near
     rank: int = 0  # of the tasks that run one job together
-    failure: str = ""  # a file: where one of these says why it failed
+    rank_end: str = ""  # a file: where one of these says how it ended
 
     def main_module(self) -> MainModule:
         """The script to import."""
@@ -72,11 +72,11 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class RankFailure:
-    """How a task of a job failed. when: in seconds since the epoch."""
+class RankEnd:
+    """How a task of a job ended. error: None if it did not fail. when: in seconds since the epoch."""
 
     rank: int
-    error: str
+    error: str | None
     when: float
 
     def __str__(self) -> str:

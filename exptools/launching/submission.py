@@ -5,7 +5,7 @@ SWEEP/.jobs/N/ is of the N-th submission of a sweep:
     allocations.json    what runs in which allocation, and how
     shared.pkl          what all jobs get; NUM.job: what one gets
     NUM.begun           where a job is; NUM.ended: how it ended; NUM.result: what it returned
-    NUM.rank-R          why another task than the first failed
+    NUM.rank-R          how another task than the first ended
     stop                why no further job shall begin
     INDEX.requeued      a byte for each time that an allocation was queued again at its time limit
 
@@ -28,7 +28,7 @@ from exptools import rundir
 from exptools.errors import LaunchError, RunDirError
 from exptools.launching.alike import Packed
 from exptools.launching.engines.base import SHARED, payload_of, result_of, take
-from exptools.launching.job import Job, Outcome, Program, RankFailure
+from exptools.launching.job import Job, Outcome, Program, RankEnd
 from exptools.launching.settings import Policy
 from exptools.lifecycle import Ending
 from exptools.rundir import State
@@ -181,19 +181,24 @@ class Submission:
         returned = _read_result(num, self.directory) if with_result else None
         return Outcome(how, returned, duration)
 
-    def first_failure(self, num: int) -> RankFailure | None:
+    def rank_ends(self, num: int) -> list[RankEnd]:
+        """How the tasks of a job but rank 0 have ended, as far as they have."""
+        found = []
+        for path in self.directory.glob(f"{num}.rank-*"):
+            with contextlib.suppress(FileNotFoundError, RunDirError, KeyError, TypeError):
+                found.append(RankEnd(**rundir.read_json(path)))
+        return found
+
+    def first_failure(self, num: int) -> RankEnd | None:
         """Of the tasks of a job but rank 0 the one that failed first.
 
         The others mostly fail of that: who talks to a task that is gone has an error, too.
         """
-        found = []
-        for path in self.directory.glob(f"{num}.rank-*"):
-            with contextlib.suppress(FileNotFoundError, RunDirError, KeyError, TypeError):
-                found.append(RankFailure(**rundir.read_json(path)))
-        return min(found, key=lambda failure: failure.when, default=None)
+        failed = [end for end in self.rank_ends(num) if end.error is not None]
+        return min(failed, key=lambda end: end.when, default=None)
 
-    def failure_of(self, num: int, rank: int) -> Path:
-        """Where a task but rank 0 says why it failed."""
+    def rank_end_of(self, num: int, rank: int) -> Path:
+        """Where a task but rank 0 says how it ended."""
         return self.directory / f"{num}.rank-{rank}"
 
     def news(self, known: set[str]) -> list[str]:

@@ -21,7 +21,7 @@ from exptools import lifecycle, rundir
 from exptools.errors import LaunchError
 from exptools.launching import early, machine
 from exptools.launching.alike import Packed
-from exptools.launching.job import GRACE_S, RankFailure, Returned, Spec
+from exptools.launching.job import GRACE_S, RankEnd, Returned, Spec
 from exptools.lifecycle import Ending, Lifecycle
 from exptools.provenance import facts
 from exptools.provenance.record import Record
@@ -71,7 +71,7 @@ def run(spec: Spec) -> int:
 def _run_rank(spec: Spec) -> int:
     """Run a job beside rank 0, which alone records and reports; the exit code.
 
-    What it leaves for the launcher if it fails is why: rank 0 may know only that it was ended.
+    It leaves word how it ended: of its failure rank 0 may know only that it was ended, or not even that.
     """
     lifecycle.listen()  # a signal asks all tasks to stop, and would end those that do not listen
     early.let_through()
@@ -87,9 +87,8 @@ def _run_rank(spec: Spec) -> int:
     if error is not None:
         _show(error)
     how = lifecycle.ending(error)
-    if how.state is State.FAILED:
-        failure = RankFailure(spec.rank, how.error or "", when)
-        rundir.write_json(spec.failure, dataclasses.asdict(failure))
+    end = RankEnd(spec.rank, (how.error or "") if how.state is State.FAILED else None, when)
+    rundir.write_json(spec.rank_end, dataclasses.asdict(end))
     # One that stopped as asked did what it should: by another code Slurm would end rank 0, which still saves.
     return 0 if how.state is State.PREEMPTED else how.exit_code or 0
 

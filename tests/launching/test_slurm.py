@@ -659,6 +659,40 @@ def test_the_task_that_failed_first_is_told_of(slurm: Cluster, python: Command, 
     assert "ConnectionError" in (tmp_path / "out" / "0" / "stdout.rank1.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("end", "state", "error"),
+    [
+        ("raise ValueError('not saved')", "FAILED", "rank 1: ValueError: not saved"),
+        (
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            "FAILED",
+            "another of its tasks was ended, and with it this one (",
+        ),
+        ("return", "COMPLETED", None),
+    ],
+)
+def test_a_run_has_completed_when_all_its_tasks_have(
+    slurm: Cluster, python: Command, tmp_path: Path, end: str, state: str, error: str | None
+) -> None:
+    body = f"""
+        if os.environ["SLURM_PROCID"] == "0":
+            return 1.0
+        while "COMPLETED" not in open("out/0/status.json").read():
+            time.sleep(0.05)
+        time.sleep(1)
+        print("late", flush=True)
+        {end}
+    """
+    app = write_app(tmp_path, body)
+    done = python(app, "-m", SLURM, *TWO_TASKS, "x=1", "hydra.sweep.dir=out")
+
+    assert done.returncode == (state != "COMPLETED"), done.stdout
+    found = status(tmp_path / "out" / "0")
+    assert found["state"] == state
+    assert str(found.get("error")).startswith(str(error))
+    assert "late" in (tmp_path / "out" / "0" / "stdout.rank1.log").read_text()
+
+
 def test_what_a_task_said_of_an_earlier_attempt_is_forgotten(slurm: Cluster, tmp_path: Path) -> None:
     body = """
         rank, attempt = int(os.environ["SLURM_PROCID"]), int(os.environ.get("SLURM_RESTART_COUNT") or 0)
