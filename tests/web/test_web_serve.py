@@ -303,7 +303,7 @@ def test_control_c_twice_is_control_c(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path, number: int) -> None:
-    with served(tmp_path, "--ignore", number) as server:
+    with served(tmp_path, "--ignore", int(number)) as server:
         server.process.send_signal(number)
 
         assert ask(server).status == 200
