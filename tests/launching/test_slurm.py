@@ -18,6 +18,8 @@ import pytest
 from conftest import Command, clean_environment, read_progress
 from sweeps import APP, running, start, states, status, wait_until, write_app
 
+from exptools.launching.engines.slurm import SlurmQueue
+
 if TYPE_CHECKING:
     from real_slurm import Cluster
 
@@ -879,3 +881,17 @@ def test_what_slurm_takes_and_can_never_start_is_told(slurm: Cluster, tmp_path: 
 
     told = r"waits: PartitionConfig; as it was asked for it will never start: cancel it \(exptools-cancel\)"
     assert re.search(told, said), said
+
+
+def test_ids_that_nobody_wrote_down_are_found_after_slurm_has_forgotten_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = tmp_path / "slurm"
+    logs.mkdir()
+    (logs / "49_submission.sh").write_text("#!/bin/bash\n#SBATCH --array=0-2%3\n")
+    (logs / "50_submission.sh").write_text("#!/bin/bash\n#SBATCH --array=0-2%3\n")
+    script = f"{logs}/.submission_file_1.sh"  # the launcher was killed before it heard of the third
+    rows = [f"50_0|{script}", f"51_0|{script}", "48_0|/elsewhere/slurm/x.sh"]
+    monkeypatch.setattr("exptools.slurm.ask", lambda command: "\n".join(rows))
+
+    assert SlurmQueue({}).submitted(tmp_path) == ["49_0", "49_1", "49_2", "50_0", "50_1", "50_2", "51_0"]

@@ -94,13 +94,19 @@ class SlurmQueue(Queue):
         return ids
 
     def submitted(self, directory: Path) -> list[str]:
-        """Those whose script lies in the directory, in the order of their indices."""
+        """Those whose script lies in the directory, in the order of their indices.
+
+        squeue soon forgets those that have ended. Their scripts stay, under their ids.
+        """
         rows = _ask_squeue(["-t", "all", "-r", "-o", "%i|%o", "--me"])
         logs = str(directory / LOGS) + os.sep
         found = [id_ for id_, _, script in rows if script.startswith(logs)]
         last: dict[int, int | None] = {}
         for array, _, task in (id_.partition("_") for id_ in found):
             last[int(array)] = max(last.get(int(array)) or 0, int(task)) if task else None
+        for path in (directory / LOGS).glob("*_submission.sh"):
+            of_array = re.search(r"^#SBATCH --array=0-(\d+)", path.read_text(errors="replace"), re.MULTILINE)
+            last[int(path.name.partition("_")[0])] = int(of_array[1]) if of_array else None
         return [id_ for array in sorted(last) for id_ in _ids_of(array, last[array])]
 
     def look(self, ids: Iterable[str]) -> dict[str, Seen]:
