@@ -17,10 +17,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from exptools import rundir
 from exptools.errors import AffinityError, LaunchError
@@ -32,7 +32,7 @@ from exptools.launching.engines.queue import Given, Queue, Stop
 from exptools.launching.job import Job, Outcome, Spec, Within
 from exptools.launching.limit import FailureLimit
 from exptools.launching.resume import status_left
-from exptools.launching.slots import Event, Slot, SlotPool, make_slots
+from exptools.launching.slots import Event, Slot, SlotPool, make_slots, n_wanted
 from exptools.launching.submission import Begun, Submission
 from exptools.lifecycle import Ending
 from exptools.provenance.files import settle
@@ -306,21 +306,36 @@ def slots_of(given: Given, submission: Submission, n_jobs: int) -> Sequence[Slot
         AffinityError: the division is impossible here.
     """
     wanted = dict(submission.slots)
-    n_cores = len(machine.usable_cores())
-    n_threads = len(machine.mask() or ())
-    division = dict(wanted["division"])
     use_gpu = bool(wanted["use_gpu"]) and given.has_gpus
-    is_bound = given.n_cpus is None or n_threads <= given.n_cpus
+    n_gpu = len(machine.gpus()) if use_gpu else 0
+    most = None
     if wanted["affinity_code"] is None:
-        if not is_bound:  # no cores of its own, only so many: other jobs run on them, too
-            division = {"n_cpu_core": given.n_cpus, "set_affinity": False, **division}
-        n_gpu = len(machine.gpus()) if use_gpu else 0
-        is_whole = n_jobs == 1 and not division and wanted["n_parallel"] is None
-        if is_whole and n_gpu > 1:
-            division = {"n_cpu_core": n_cores, "n_gpu": n_gpu, "gpu_per_run": n_gpu}
-        elif not is_bound and "n_gpu" not in division:
-            division["n_gpu"] = n_gpu
-    return make_slots(**{**wanted, "division": division, "use_gpu": use_gpu}, n_jobs=n_jobs)
+        wanted["division"], most = _division(wanted, given, n_jobs, n_gpu)
+    return make_slots(**{**wanted, "use_gpu": use_gpu}, n_jobs=n_jobs)[:most]
+
+
+def _division(
+    wanted: Mapping[str, Any], given: Given, n_jobs: int, n_gpu: int
+) -> tuple[dict[str, Any], int | None]:
+    """Arguments of encode_affinity, none for an even division; and how many of its slots are used."""
+    contexts, n_parallel = wanted["contexts_per_gpu"], wanted["n_parallel"]
+    is_bound = given.n_cpus is None or len(machine.mask() or ()) <= given.n_cpus
+    # If it is not it has no cores of its own, only so many: other jobs run on them, too.
+    n_cores = len(machine.usable_cores()) if is_bound else int(given.n_cpus or 1)
+    if wanted["division"]:
+        unbound = {"n_cpu_core": n_cores, "n_gpu": n_gpu, "set_affinity": False}
+        return ({} if is_bound else unbound) | wanted["division"], None
+    is_whole = n_jobs == 1 and n_parallel is None and contexts == 1 and n_gpu > 1
+    if is_bound and not is_whole:
+        return {}, None
+    n_slots = 1 if is_whole else n_wanted(n_parallel, n_cores, n_gpu * contexts, n_jobs)
+    n_gpu = n_gpu if is_whole else min(n_gpu, n_slots)
+    shares = n_gpu * contexts or n_slots
+    each = max(1, n_cores // shares)  # a code has as many cores for each; if that is not all, none is pinned
+    used = each * shares
+    told = {"n_cpu_core": used, "n_gpu": n_gpu, "set_affinity": is_bound and used == n_cores}
+    by = {"gpu_per_run": n_gpu} if is_whole else {} if n_gpu else {"cpu_per_run": each}
+    return told | by, n_slots
 
 
 def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:

@@ -199,7 +199,7 @@ def make_slots(
         return _slots(encode_affinity(contexts_per_gpu=contexts_per_gpu, **asked), cores, gpus)
     if contexts_per_gpu < 1:
         raise AffinityError(f"contexts_per_gpu={contexts_per_gpu} jobs cannot share a GPU; use 1 or more")
-    wanted = _n_wanted(n_parallel, len(cores), len(gpus) * contexts_per_gpu if use_gpu else 0, n_jobs)
+    wanted = n_wanted(n_parallel, len(cores), len(gpus) * contexts_per_gpu if use_gpu else 0, n_jobs)
     if not (gpus and use_gpu):
         return _slots(quick_affinity_code(wanted, use_gpu=False), cores, gpus)
     n_gpu = min(len(gpus), wanted)
@@ -207,7 +207,7 @@ def make_slots(
     return _slots(quick_affinity_code(n_gpu, contexts_per_gpu=contexts), cores, gpus)[:wanted]
 
 
-def _n_wanted(n_parallel: int | None, n_core: int, n_context: int, n_jobs: int | None) -> int:
+def n_wanted(n_parallel: int | None, n_core: int, n_context: int, n_jobs: int | None) -> int:
     """How many slots: what is asked for, or all there can be, but no more than there are jobs.
 
     Raises:

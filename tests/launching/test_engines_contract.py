@@ -15,6 +15,13 @@ import pytest
 from conftest import Command, read_progress
 from sweeps import running, start, states, status, wait_until, write_app
 
+from exptools.launching import machine
+from exptools.launching.allocation import slots_of
+from exptools.launching.engines.queue import Given
+from exptools.launching.job import Program
+from exptools.launching.settings import check
+from exptools.launching.submission import Submission
+
 BODY = """
     logger.log_scalar("x", cfg.x, 0)
     print("says", cfg.x, flush=True)
@@ -464,3 +471,41 @@ def test_ctrl_c_while_a_sweep_is_taken_up_ends_that_in_a_line(
     assert back.returncode == 130
     assert "Traceback" not in said
     assert said.endswith(f"goes on as it did\nto go on: exptools-resume {tmp_path}/out\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "n_jobs", "n_cores", "n_cpus", "expected"),
+    [
+        ({}, 1, 2, 2, [("0", "1")]),
+        ({}, 1, 1, 1, [("0", "1")]),  # as gres=gpu:2 alone gives it
+        ({}, 1, 3, 3, [("0", "1")]),
+        ({"contexts_per_gpu": 2}, 1, 2, 2, [("0",)]),  # the one that is left of a pack
+        ({}, 1, 8, 3, [("0", "1")]),  # 8 cores, of which 3 are ours, and Slurm does not say which
+        ({}, 4, 8, 3, [("0",), ("1",)]),
+        ({"n_parallel": 1}, 4, 8, 4, [("0",)]),
+        ({"use_gpu": False, "n_parallel": 2}, 8, 8, 5, [(), ()]),
+        ({"contexts_per_gpu": 2}, 3, 8, 5, [("0",), ("1",), ("0",)]),
+    ],
+)
+def test_an_allocation_is_divided_whatever_its_cores_and_gpus_are(
+    words: dict[str, Any],
+    n_jobs: int,
+    n_cores: int,
+    n_cpus: int,
+    expected: list[tuple[str, ...]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cores = tuple(machine.Core((i,), 0, None) for i in range(n_cores))
+    gpus = tuple(machine.Gpu(str(i), None, "CUDA_VISIBLE_DEVICES") for i in range(2))
+    monkeypatch.setattr(machine, "usable_cores", lambda *given: cores)
+    monkeypatch.setattr(machine, "mask", lambda: set(range(n_cores)))
+    monkeypatch.setattr(machine, "gpus", lambda: gpus)
+    settings = check({"engine": "slurm", **words})
+    program = Program({}, [], [], [])
+    made = Submission(tmp_path, "slurm", {}, settings.slots, settings.policy, 0, program, ())
+    slots = slots_of(Given("1", "n1", 0, 1, n_cpus, True), made, n_jobs)
+
+    assert [slot.gpus for slot in slots] == expected
+    assert sum(slot.n_threads for slot in slots) <= max(n_cpus, 2)
+    assert all(slot.pin == (n_cores == n_cpus and n_cores % 2 == 0) for slot in slots)
