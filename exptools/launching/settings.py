@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from exptools.configs import LauncherConf, as_plain
+from exptools.configs import ExecutorConf, LauncherConf, as_plain
 from exptools.errors import LaunchError
 from exptools.launching.engines import ON_THIS_MACHINE, names
 from exptools.launching.engines.forking import auto_preload
@@ -100,8 +100,8 @@ def check(given: Mapping[str, Any]) -> Settings:
             found later, by make_slots.
     """
     values = as_plain({name: given.get(name, default) for name, default in _DEFAULTS.items()})
-    values["executor"] = {k: v for k, v in (values["executor"] or {}).items() if v is not None}
-    wrong = list(_complaints(values))
+    values["executor"], unfit = _executor(values["executor"] or {})
+    wrong = [*unfit, *_complaints(values)]
     if wrong:
         raise LaunchError("; ".join(wrong))
     return Settings(
@@ -123,6 +123,30 @@ def check(given: Mapping[str, Any]) -> Settings:
         resume=values["resume"],
         given={name: values[name] for name in values if name != "_target_"},
     )
+
+
+def _executor(given: Any) -> tuple[dict[str, Any], list[str]]:
+    """What is given of it, as Hydra would take it from a command line; and what of that is of a wrong kind.
+
+    Names that are not known here are the scheduler's business.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not isinstance(given, Mapping):
+        return {}, [f"executor={given} must be a mapping, such as partition and gres to their values"]
+    taken, wrong = {}, []
+    typed = OmegaConf.structured(ExecutorConf)
+    for name, value in given.items():
+        try:
+            if name in typed:
+                typed[name] = value
+                value = as_plain(typed)[name]
+        except OmegaConfBaseException as error:
+            wrong.append(f"executor.{name}={value}: {str(error).splitlines()[0]}")
+        if value is not None:
+            taken[name] = value
+    return taken, wrong
 
 
 def _on_cluster(values: Mapping[str, Any]) -> OnCluster:

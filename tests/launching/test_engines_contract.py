@@ -15,6 +15,7 @@ import pytest
 from conftest import Command, read_progress
 from sweeps import running, start, states, status, wait_until, write_app
 
+from exptools.errors import LaunchError
 from exptools.launching import machine
 from exptools.launching.allocation import slots_of
 from exptools.launching.engines.queue import Given
@@ -509,3 +510,27 @@ def test_an_allocation_is_divided_whatever_its_cores_and_gpus_are(
     assert [slot.gpus for slot in slots] == expected
     assert sum(slot.n_threads for slot in slots) <= max(n_cpus, 2)
     assert all(slot.pin == (n_cores == n_cpus and n_cores % 2 == 0) for slot in slots)
+
+
+def test_what_is_asked_of_a_scheduler_is_of_the_kind_that_a_command_line_would_make_it() -> None:
+    given = {"timeout_min": "60", "setup": ("a", "b"), "partition": None, "unknown": 1}
+    settings = check({"engine": "slurm", "executor": given})
+
+    assert settings.cluster is not None
+    assert settings.cluster.executor == {"timeout_min": 60, "setup": ["a", "b"], "unknown": 1}
+
+
+@pytest.mark.parametrize(
+    ("executor", "told"),
+    [
+        (
+            {"timeout_min": "1:00:00", "mem_gb": "16GB"},
+            "executor.timeout_min=1:00:00: .*; executor.mem_gb=16GB: ",
+        ),
+        ({"setup": "module load x"}, "executor.setup=module load x: "),
+        (["gpu"], r"executor=\['gpu'\] must be a mapping"),
+    ],
+)
+def test_what_is_asked_of_a_scheduler_and_is_of_another_kind_is_told(executor: Any, told: str) -> None:
+    with pytest.raises(LaunchError, match=told):
+        check({"engine": "slurm", "executor": executor})
