@@ -44,8 +44,10 @@ def find(place: Place, watch: Watch) -> dict[int, Outcome]:
         ids = report.submitted(place.sweep_dir, directory)
         if ids is None:  # the launcher died between submitting and writing that down
             ids = _adopted(watch.queue, made)
-            if ids:
-                report.write_submission(place.sweep_dir, made, ids)
+            if not ids:
+                made.finish()  # a command that outlived the launcher may yet submit it: it finds nothing
+                continue
+            report.write_submission(place.sweep_dir, made, ids)
         watch.add(Submitted(made, tuple(ids)))
     try:
         for change in watch.settle():

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -895,3 +896,26 @@ def test_ids_that_nobody_wrote_down_are_found_after_slurm_has_forgotten_some(
     monkeypatch.setattr("exptools.slurm.ask", lambda command: "\n".join(rows))
 
     assert SlurmQueue({}).submitted(tmp_path) == ["49_0", "49_1", "49_2", "50_0", "50_1", "50_2", "51_0"]
+
+
+def test_what_is_submitted_after_the_death_of_its_launcher_does_not_run_beside_what_is_submitted_anew(
+    slurm: Cluster, python: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = f"""
+        open({str(tmp_path)!r} + "/ran" + str(cfg.x), "a").write("r")
+        time.sleep(8)
+    """
+    app = write_app(tmp_path, body)
+    slow = tmp_path / "bin" / "sbatch"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/bash\nsleep 4\nexec {shutil.which("sbatch")} "$@"\n')
+    slow.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+        with start(app, SLURM, "x=1,2") as launcher:
+            wait_until(lambda: list((tmp_path / "out").glob(".jobs/0/slurm/.submission_file_*")))
+            launcher.kill()
+    done = resume(python, "out")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(tmp_path / f"ran{x}").read_text() for x in (1, 2)] == ["r", "r"]
