@@ -84,7 +84,7 @@ def submit(
         facts.write(made.provenance(), code, place.sweep_dir)
         ids = _submit(place, queue, made, title)
     except BaseException as error:
-        is_sure = _taken_back(queue, made)
+        is_sure = _taken_back(queue, made, may_come_late=isinstance(error, KeyboardInterrupt))
         how = Ending(State.INTERRUPTED, None, f"{report.NEVER_BEGAN}{one_line(error)}")
         for job in jobs:
             end_unbegun(job, how)
@@ -108,8 +108,10 @@ def submit(
 _UNSURE = "whether the scheduler has taken the jobs is not known"
 
 
-def _taken_back(queue: Queue, made: Submission) -> bool:
+def _taken_back(queue: Queue, made: Submission, *, may_come_late: bool) -> bool:
     """Cancel what the scheduler has taken of a submission that failed, and remove it.
+
+    may_come_late: the command that submits may go on; what it submits finds nothing to run, now or later.
 
     Returns:
         Whether that is sure. If not all stays: the jobs may run, and who goes on with the sweep finds out.
@@ -118,7 +120,10 @@ def _taken_back(queue: Queue, made: Submission) -> bool:
         queue.cancel(queue.submitted(made.directory))
     except SchedulerAway:
         return False
-    made.remove()
+    if may_come_late:
+        made.finish()  # leaves its directory, so that no other gets the name
+    else:
+        made.remove()
     return True
 
 

@@ -898,8 +898,9 @@ def test_ids_that_nobody_wrote_down_are_found_after_slurm_has_forgotten_some(
     assert SlurmQueue({}).submitted(tmp_path) == ["49_0", "49_1", "49_2", "50_0", "50_1", "50_2", "51_0"]
 
 
-def test_what_is_submitted_after_the_death_of_its_launcher_does_not_run_beside_what_is_submitted_anew(
-    slurm: Cluster, python: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_what_is_submitted_after_the_end_of_its_launcher_does_not_run_beside_what_is_submitted_anew(
+    number: signal.Signals, slurm: Cluster, python: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = f"""
         open({str(tmp_path)!r} + "/ran" + str(cfg.x), "a").write("r")
@@ -908,13 +909,15 @@ def test_what_is_submitted_after_the_death_of_its_launcher_does_not_run_beside_w
     app = write_app(tmp_path, body)
     slow = tmp_path / "bin" / "sbatch"
     slow.parent.mkdir()
-    slow.write_text(f'#!/bin/bash\nsleep 4\nexec {shutil.which("sbatch")} "$@"\n')
+    late = f"{tmp_path}/late.sh"  # it has read its script, and the controller is busy
+    real = shutil.which("sbatch")
+    slow.write_text(f'#!/bin/bash\nfor last; do :; done; cp "$last" {late}; sleep 4; exec {real} {late}\n')
     slow.chmod(0o755)
     with monkeypatch.context() as patch:
         patch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
         with start(app, SLURM, "x=1,2") as launcher:
-            wait_until(lambda: list((tmp_path / "out").glob(".jobs/0/slurm/.submission_file_*")))
-            launcher.kill()
+            wait_until(lambda: Path(late).exists())
+            launcher.send_signal(number)
     done = resume(python, "out")
 
     assert done.returncode == 0, done.stdout + done.stderr
