@@ -163,13 +163,22 @@ def test_an_error_of_ours_does_not_end_the_looking(tree: Path) -> None:
         return look()
 
     watched = Live(load_or_fail)
+    first = watched.now()
     failing[0] = True
     assert settled(watched.now).problem == "ZeroDivisionError: a fault"
 
     failing[0] = False
     grow(tree / "0", 0.25)
     assert settled(watched.now).problem is None
-    assert watched.now().frames == 2
+    assert watched.now().frames == first.frames + 1
+
+
+def test_a_server_that_is_started_again_has_other_numbers(tree: Path) -> None:
+    before = Live(looking(tree)).now()
+    grow(tree / "0", 0.25)
+    after = Live(looking(tree)).now()
+
+    assert after.version > before.version and after.frames > before.frames
 
 
 def test_what_is_wrong_at_the_beginning_is_raised(tmp_path: Path) -> None:

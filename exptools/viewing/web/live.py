@@ -37,7 +37,8 @@ class Live:
         self._load = load
         began = time.monotonic()
         runs = load()
-        self._look, self._seen = Look(1, 1, runs), _seen(runs)
+        first = time.time_ns() // 10**6  # a page that is open knows numbers of the server before this one
+        self._look, self._seen = Look(first, first, runs), _seen(runs)
         self._lock = threading.Lock()
         self._busy = False
         self._ended(began)
