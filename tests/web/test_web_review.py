@@ -125,3 +125,16 @@ def test_words_of_a_comparison_are_not_broken_beside_long_ones(tmp_path: Path) -
 
         assert len(widths) >= 6
         assert min(widths) > 80
+
+
+def test_a_wrong_condition_in_the_address_is_said_and_can_be_changed(address: str) -> None:
+    with shown(f"{address}?tags=loss&smooth=0.5") as page:
+        page.page.goto(f"{address}?tags=loss&smooth=0.5&where=nosuch%3E3")
+        page.until("() => /nosuch/.test((document.querySelector('#where-note') || {}).textContent)")
+        assert (page.page.input_value("#where"), page.page.input_value("#smooth")) == ("'nosuch>3'", "0.5")
+
+        page.page.fill("#where", "lr=0.1")
+        page.page.keyboard.press("Enter")
+        until_rows(page, "0", "2")
+        page.until_cards("loss")
+        assert page.query["smooth"] == ["0.5"]

@@ -54,8 +54,16 @@ def register(app: Dash, board: Board) -> None:
             problem,
             True,
             [{"value": found.step, "label": found.step}] if found.step else [],
-            *options(board, found),
+            *_options(board, found),
         )
+
+
+def _options(board: Board, found: View) -> tuple[list[dict[str, str]], ...]:
+    """What can be chosen; of all runs where a condition is wrong, which is said beside the conditions."""
+    try:
+        return options(board, found)
+    except ViewError:
+        return options(board, replace(found, where=()))
 
 
 def _resolved(found: View, board: Board) -> View:
