@@ -138,3 +138,22 @@ def test_a_wrong_condition_in_the_address_is_said_and_can_be_changed(address: st
         until_rows(page, "0", "2")
         page.until_cards("loss")
         assert page.query["smooth"] == ["0.5"]
+
+
+def test_another_x_axis_shows_all_of_itself(address: str) -> None:
+    with shown(f"{address}?tags=loss&zoom=loss:0.25~0.75:0.5~1.5") as page:
+        page.until_plot("_fullLayout.xaxis.range[0] === 0.25")
+        page.page.reload()
+        page.until_plot("_fullLayout.xaxis.range[0] === 0.25")
+        page.js(
+            "Plotly.relayout(document.querySelector('#cards .js-plotly-plot'), {'xaxis.range': [0.3, 0.8]})"
+        )
+        page.until_query(zoom=["loss:0.3~0.8:0.5~1.5"])
+
+        page.choose("x", "wall time")
+        page.until_query(x=["wall_time"], zoom=["loss::0.5~1.5"])
+        page.until_plot("layout.meta.is_date")
+        page.until(
+            "() => /00:16/.test(document.querySelector('#cards .js-plotly-plot')._fullLayout.xaxis.range[0])"
+        )
+        assert page.layout("loss")["y"]["range"] == [0.5, 1.5]

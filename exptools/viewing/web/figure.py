@@ -300,7 +300,14 @@ def _layout(
         column, row = i % columns, i // columns
         x_domain, y_domain = _domain(column, columns), _domain(rows - 1 - row, rows)
         is_last = i + columns >= n
-        x = {**look, "domain": x_domain, "anchor": _axis("y", i), "type": _type(view), "tickformat": ""}
+        x = {
+            **look,
+            "domain": x_domain,
+            "anchor": _axis("y", i),
+            "type": _type(view),
+            "tickformat": "",
+            "uirevision": inert(view.x),  # what was dragged on one x axis is nothing on another
+        }
         y = {
             **look,
             "domain": y_domain,

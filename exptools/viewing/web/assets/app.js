@@ -28,8 +28,11 @@
 
   function assemble(...given) {
     const values = Object.fromEntries(CONTROLS.map((name, i) => [name, given[i]]));
-    const [zoom, hidden, pins, selected, columns, filter, restored, before] = given.slice(CONTROLS.length);
+    const [zoomBefore, hidden, pins, selected, columns, filter, restored, before] = given.slice(CONTROLS.length);
     if (!restored) return nothing();
+    const isOtherX = before && (values.x || USUAL.x) !== (before.x || USUAL.x);
+    const zoom = isOtherX ? withoutX(zoomBefore) : zoomBefore;
+    if (!same(zoom, zoomBefore)) setProps("zoom", { data: zoom });
     const view = {};
     const put = (name, value) => { if (value !== undefined && value !== null && value !== "" && String(value) !== USUAL[name]) view[name] = String(value); };
     const list = (name, items) => { if (items && items.length) view[name] = items.map(String); };
@@ -150,6 +153,12 @@
     if (now[0] || now[1]) found[id.tag] = `${id.tag}:${now[0]}:${now[1]}`;
     else delete found[id.tag];
     return same(found, zoom) ? nothing() : found;
+  }
+
+  // Steps are no times: what was zoomed to is nowhere on another x axis.
+  function withoutX(zoom) {
+    const ys = Object.entries(zoom || {}).map(([tag, text]) => [tag, text.slice(text.lastIndexOf(":") + 1)]);
+    return Object.fromEntries(ys.filter(([, y]) => y).map(([tag, y]) => [tag, `${tag}::${y}`]));
   }
 
   function zoomOf(zoom, before, id) {
