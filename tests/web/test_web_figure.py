@@ -392,3 +392,13 @@ def test_names_are_text_and_no_markup(name: str) -> None:
     assert "hovertemplate" not in trace and "text" not in trace
     shown = json.dumps({**made, "data": [{**trace, "meta": None}]})
     assert "<" not in shown
+
+
+@pytest.mark.parametrize("n", [2, 7, 60, 300])
+def test_each_of_many_panels_is_as_high_as_of_few(n: int) -> None:
+    panels = tuple(Panel(f"seed: {i}", (line("a", [1.0, 2.0]),)) for i in range(n))
+    layout = drawn(Card("loss", panels, 2 * n)).figure["layout"]
+    domains = [axis["domain"] for name, axis in layout.items() if name.startswith("yaxis")]
+
+    assert len(domains) == n
+    assert all((high - low) * layout["height"] > 0.7 * figure.ROW_PX for low, high in domains)

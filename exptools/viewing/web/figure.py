@@ -351,7 +351,7 @@ def _range(ends: Sequence[float], kind: str) -> dict[str, Any]:
 
 
 def _domain(i: int, n: int) -> list[float]:
-    gap = 0.06 if n > 1 else 0.0
+    gap = min(0.06, 0.18 / n) if n > 1 else 0.0  # of the card, which is as high as there are rows
     width = (1 - gap * (n - 1)) / n
     return [i * (width + gap), min(1.0, i * (width + gap) + width)]
 
