@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import needs_chromium
 from pages import Page, served, shown
 from view_files import write_run
 
 from exptools import rundir
+from exptools.logging import logger, logger_context
 
 pytestmark = needs_chromium
 
@@ -157,3 +159,17 @@ def test_another_x_axis_shows_all_of_itself(address: str) -> None:
             "() => /00:16/.test(document.querySelector('#cards .js-plotly-plot')._fullLayout.xaxis.range[0])"
         )
         assert page.layout("loss")["y"]["range"] == [0.5, 1.5]
+
+
+def test_an_image_of_a_run_that_was_begun_anew_is_the_new_one(tmp_path: Path) -> None:
+    def log_image(width: int) -> None:
+        with logger_context(tmp_path, 0, "anew", refresh=True):
+            logger.log_scalar("loss", 1.0, 0)
+            logger.log_image("drawn", np.zeros((8, width, 3), np.uint8), 0)
+
+    log_image(10)
+    with served(tmp_path) as url, shown(f"{url}?tab=media") as page:
+        page.until("() => (document.querySelector('#other img') || {}).naturalWidth === 10")
+        log_image(20)
+        page.page.reload()
+        page.until("() => (document.querySelector('#other img') || {}).naturalWidth === 20")

@@ -30,7 +30,7 @@ _HEIGHT: Final = 300
 
 
 def register(server: Flask, board: Board) -> None:
-    """Answer /media?run=RUN&n=N&at=OFFSET&which=K: the K-th content of the N-th entry of a run."""
+    """Answer /media?run=RUN&n=N&at=OFFSET&when=TIME&which=K: the K-th content of the N-th entry of a run."""
     from flask import Response, request
 
     @server.get("/media")
@@ -49,7 +49,8 @@ def _content(board: Board, asked: Mapping[str, str]) -> tuple[bytes, str]:
     run = board.look().runs[asked.get("run", "")]
     n, at, which = (int(asked.get(name, "-1")) for name in ("n", "at", "which"))
     entries = board.media(run).entries
-    if not 0 <= n < len(entries) or entries[n].source.offset != at:
+    is_there = 0 <= n < len(entries) and entries[n].source.offset == at
+    if not is_there or repr(entries[n].wall_time) != asked.get("when"):
         raise ViewError(f"run {run.name} has no such image any more; look again")
     return media.content(entries[n], which)
 
@@ -103,7 +104,14 @@ def _figures(run: Run, found: Sequence[tuple[Run, int, Entry]], step: int | None
 
 
 def _figure(run: Run, n: int, entry: Entry, which: int) -> html.Figure:
-    asked = {"run": run.name, "n": n, "at": entry.source.offset, "which": which}
+    # When: what a run with this name logged first before it was begun anew has the same place.
+    asked = {
+        "run": run.name,
+        "n": n,
+        "at": entry.source.offset,
+        "when": repr(entry.wall_time),
+        "which": which,
+    }
     address = f"media?{urllib.parse.urlencode(asked)}"
     text = f"run {run.name}, step {entry.step:,}"
     width = entry.facts.get("width")
