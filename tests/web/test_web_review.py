@@ -173,3 +173,12 @@ def test_an_image_of_a_run_that_was_begun_anew_is_the_new_one(tmp_path: Path) ->
         log_image(20)
         page.page.reload()
         page.until("() => (document.querySelector('#other img') || {}).naturalWidth === 20")
+
+
+def test_what_x_is_is_told_under_the_pointer_in_each_of_many_panels(tmp_path: Path) -> None:
+    for i in range(4):
+        write_run(tmp_path / str(i), {"loss": [2.0, 1.0]}, config={"lr": i})
+    with served(tmp_path) as url, shown(f"{url}?split=lr") as page:
+        page.until_cards("loss")
+        page.page.hover("#cards .nsewdrag >> nth=0")
+        page.until("() => /^step [01]/.test((document.querySelector('.readout') || {}).textContent)")

@@ -280,6 +280,12 @@
     return Object.keys(plot._fullLayout || {}).filter((name) => /^xaxis\d*$/.test(name)).map((name) => plot._fullLayout[name]);
   }
 
+  // As it was given: only the last panels have one, and where there is none plotly's own asks for one.
+  function xName(plot) {
+    const axes = Object.entries(plot.layout).filter(([name]) => /^xaxis\d*$/.test(name));
+    return axes.map(([, axis]) => axis.title && axis.title.text).find(Boolean) || "x";
+  }
+
   function pointed(event) {
     const plot = event.target.closest && event.target.closest("#cards .js-plotly-plot");
     if (!plot || !plot._fullLayout) { clearMarks(); return; }
@@ -337,7 +343,7 @@
     });
     const head = document.createElement("div");
     head.className = "at";
-    const name = (plot._fullLayout.xaxis.title.text || (axesOf(plot).map((one) => one.title.text).find(Boolean)) || "x").replaceAll("&lt;", "<").replaceAll("&amp;", "&");
+    const name = xName(plot).replaceAll("&lt;", "<").replaceAll("&amp;", "&");
     head.textContent = axis.type === "date" ? new Date(x).toISOString().slice(0, 19).replace("T", " ") : `${name} ${number(found.length ? found[0].x : x)}`;
     const more = document.createElement("div");
     more.className = "at";
