@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from view_files import write_run
 
 from exptools import rundir
 from exptools.logging import logger, logger_context
+from exptools.rundir import State, Status
 
 pytestmark = needs_chromium
 
@@ -182,3 +184,29 @@ def test_what_x_is_is_told_under_the_pointer_in_each_of_many_panels(tmp_path: Pa
         page.until_cards("loss")
         page.page.hover("#cards .nsewdrag >> nth=0")
         page.until("() => /^step [01]/.test((document.querySelector('.readout') || {}).textContent)")
+
+
+def test_a_log_is_where_somebody_reads_it_while_runs_go_on(tmp_path: Path) -> None:
+    def beat(second: int) -> None:
+        now = time.time()
+        rundir.write_status(tmp_path / "0", Status(State.RUNNING, start=now - 60 * second, heartbeat=now))
+
+    write_run(tmp_path / "0", {"loss": [1.0]}, config={"seed": 0}, state=None)
+    beat(0)
+    log = tmp_path / "0" / rundir.STDOUT
+    log.write_text("".join(f"line {i}\n" for i in range(500)))
+    with served(tmp_path) as url, shown(f"{url}?tab=log") as page:
+        page.until("() => document.querySelector('#other .log')")
+        page.page.wait_for_timeout(1500)  # at the beginning it may be made twice
+        page.js("Object.assign(document.querySelector('#other .log'), { isFirst: true, scrollTop: 700 })")
+        look = page.text("#grid")
+        beat(9)
+        page.until("(look) => document.querySelector('#grid').innerText !== look", look)
+        page.page.wait_for_timeout(1000)
+        assert page.js("document.querySelector('#other .log').isFirst")
+
+        with open(log, "a") as file:
+            file.write("line 500\n")
+        beat(18)
+        page.until("() => /line 500/.test(document.querySelector('#other .log').textContent)")
+        assert page.js("document.querySelector('#other .log').scrollTop") == 700

@@ -60,6 +60,7 @@ def layout(title: str) -> html.Div:
             dcc.Store(id="view-of-table"),
             dcc.Store(id="view-of-command"),
             dcc.Store(id="ask-of-other"),
+            dcc.Store(id="digest-of-other"),
             dcc.Store(id="is-exporting", data=False),
             dcc.Store(id="look"),
             dcc.Store(id="zoom", data={}),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
+from plotly.io.json import to_json_plotly  # type: ignore[import-untyped]
 
 from exptools.errors import ExptoolsError
 from exptools.viewing import texts
@@ -51,16 +53,25 @@ def register(app: Dash, board: Board) -> None:
 
     @app.callback(
         Output("other", "children"),
+        Output("digest-of-other", "data"),
         Input("ask-of-other", "data"),
+        State("digest-of-other", "data"),
         prevent_initial_call=True,
     )
-    def other(ask: dict[str, Any] | None) -> Any:
+    def other(ask: dict[str, Any] | None, before: str | None) -> tuple[Any, Any]:
         if ask is None:
             raise PreventUpdate
         try:
-            return _shown(board, view.parse(ask["view"]), dark=ask["theme"] == "dark")
+            shown = _shown(board, view.parse(ask["view"]), dark=ask["theme"] == "dark")
         except ExptoolsError as error:
-            return html.P(str(error), className="problem")
+            shown = html.P(str(error), className="problem")
+        now = _digest(shown)
+        return (no_update, no_update) if now == before else (shown, now)
+
+
+def _digest(shown: Any) -> str:
+    """Equal for what is equal: to make it anew would lose zoom, selected text and where somebody reads."""
+    return hashlib.sha256(to_json_plotly(shown).encode()).hexdigest()
 
 
 def _shown(board: Board, asked: View, *, dark: bool) -> Any:

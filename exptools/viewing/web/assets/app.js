@@ -231,10 +231,30 @@
     }
   }, { rootMargin: "300px" });
   new MutationObserver(() => {
+    keepReading();
     for (const graph of document.querySelectorAll("#cards .card .dash-graph")) {
       if (!watched.has(graph)) { watched.add(graph); seen.observe(graph); }
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
+
+  // --- a log that grows is made anew: who reads in it stays there, and who is at its end sees its new end ---
+
+  let reading = null;
+  const logShown = () => document.querySelector("#other .log:not(.error)");
+  const logName = () => document.querySelector("#other .faint").textContent.replace(/, [\d,]+ bytes.*$/, "");
+
+  document.addEventListener("scroll", (event) => {
+    const log = event.target;
+    if (log !== logShown()) return;
+    reading = { name: logName(), top: log.scrollTop, isEnd: log.scrollTop > 0 && log.scrollTop + log.clientHeight >= log.scrollHeight - 2 };
+  }, true);
+
+  function keepReading() {
+    const log = logShown();
+    if (!log || watched.has(log)) return;
+    watched.add(log);
+    if (reading && reading.name === logName()) log.scrollTop = reading.isEnd ? log.scrollHeight : reading.top;
+  }
 
   // --- one hover across all cards ----------------------------------------------------------------------------
 
