@@ -210,3 +210,8 @@ def test_a_log_is_where_somebody_reads_it_while_runs_go_on(tmp_path: Path) -> No
         beat(18)
         page.until("() => /line 500/.test(document.querySelector('#other .log').textContent)")
         assert page.js("document.querySelector('#other .log').scrollTop") == 700
+
+
+def test_the_number_of_selected_rows_is_that_of_those_in_the_table(address: str) -> None:
+    with shown(f"{address}?runs=1&runs=3&where=lr%3D0.1") as page:
+        page.until("() => document.querySelector('#selected').textContent === '0 of 2 runs selected'")

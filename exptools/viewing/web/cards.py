@@ -52,7 +52,7 @@ def register(app: Dash, board: Board) -> None:
         tags = board.shown(asked)
         known = {card["tag"] for card in there}
         board.prepare(asked, [tag for tag in tags if tag not in known])
-        note = "" if len(runs) else "No run is like this; change the conditions."
+        note = "" if len(runs) else "No run is like this; change the conditions or the selection."
         children = _changed([card["tag"] for card in there], tags, asked, board, zoom)
         return children, _legend(labels, board.label_keys(asked), asked, theme), "", note
 

@@ -49,13 +49,14 @@ def register(app: Dash, board: Board) -> None:
         looks = figure.swatches(list(labels), dark=theme == "dark")
         colors = {name: looks[label]["color"] for label, names in labels.items() for name in names}
         columns = rows.columns(found, spark or "")
-        every = words.count(len(found.rows), "run")
-        text = f"{len(asked.runs)} of {every} selected" if asked.runs else every
+        made = rows.rows(found, colors, small)
+        every = words.count(len(made), "run")
+        n_selected = sum(row["id"] in asked.runs for row in made)  # conditions may leave some out
+        text = f"{n_selected} of {every} selected" if asked.runs else every
         if left_out:
             text += f"; last values of scalars that have a card ({left_out} others have none)"
         hidden = ", ".join(found.hidden)
         title = f"; not shown, as it only says which run it is: {hidden}" if hidden else ""
-        made = rows.rows(found, colors, small)
         style = {"height": f"min({rows.height(len(made))}px, 16.5rem, 34vh)"}
         return (no_update if columns == before else columns), made, text + title, style, not asked.runs
 
