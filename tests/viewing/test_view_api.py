@@ -520,7 +520,7 @@ def test_a_tag_without_a_value_yet(tmp_path: Path) -> None:
     assert load(tmp_path).table().columns.tolist() == ["run", "state", "duration_s"]
     with pytest.raises(ViewError) as caught:
         load(tmp_path).panels("loss")
-    assert str(caught.value) == "'loss': no run has logged a value of it yet; try again later"
+    assert str(caught.value) == "'loss': none of these runs has logged a value of it yet; try again later"
 
 
 def test_a_long_curve_is_drawn_by_its_extremes(tmp_path: Path) -> None:

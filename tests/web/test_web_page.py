@@ -330,6 +330,31 @@ def test_a_bad_address_is_said_and_the_page_stands(address: str) -> None:
         assert page.text("#problem-of-address").startswith("smooth cannot be 7")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("x=nope", "no run has a scalar 'nope'"),
+        ("spark=los", "no run has a scalar 'los'. The scalars are: test/acc"),
+        ("tags=train/loss&tags=gone*", "no run has a scalar 'gone*'"),
+        ("tab=log&run=nine", "there is no run 'nine'"),
+    ],
+)
+def test_what_an_address_asks_for_and_there_is_not_is_said(address: str, asked: str, said: str) -> None:
+    with shown(f"{address}?{asked}") as page:
+        page.until("() => document.querySelector('#problem-of-address').textContent")
+        assert page.text("#problem-of-address").startswith(said)
+
+
+def test_the_help_keeps_the_focus_and_gives_it_back(page: Page) -> None:
+    page.page.focus("#search")
+    page.page.click("#ask")
+    for key in ("Tab", "Shift+Tab", "Tab"):
+        page.page.keyboard.press(key)
+        assert page.js("document.activeElement.id") == "close-help"
+    page.page.keyboard.press("Escape")
+    assert page.js("document.activeElement.id") == "ask"
+
+
 # --- export ----------------------------------------------------------------------------------------------
 
 

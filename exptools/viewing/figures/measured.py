@@ -62,7 +62,7 @@ def measured(runs: Runs, spec: Spec, others: Sequence[str] = ()) -> Measured:
         raise ViewError(f"x cannot be {spec.x!r}, for no run has a tag of exactly this name; give one")
     if not any(found.frames.values()):
         names = ", ".join(map(repr, spec.tags))
-        raise ViewError(f"{names}: no run has logged a value of it yet; try again later")
+        raise ViewError(f"{names}: none of these runs has logged a value of it yet; try again later")
     return found
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dash import Dash, Input, Output
 
 from exptools.errors import ViewError
+from exptools.viewing import compare
 from exptools.viewing.figures import series
 from exptools.viewing.web import view
 from exptools.viewing.web.choices import LISTS, options
-from exptools.viewing.web.layout import CONTROLS
+from exptools.viewing.web.layout import CONTROLS, X
 from exptools.viewing.web.view import View
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def register(app: Dash, board: Board) -> None:
             found = _resolved(view.from_query(search or ""), board)
         except ViewError as error:
             problem, found = f"{error}. Shown is what is usual.", View()
+        problem = problem or "; ".join(_lacking(found, board))
         board.prepare(found, board.shown(found))
         values = _controls(found, board)
         zoom = _zooms(found)
@@ -56,6 +58,17 @@ def register(app: Dash, board: Board) -> None:
             [{"value": found.step, "label": found.step}] if found.step else [],
             *_options(board, found),
         )
+
+
+def _lacking(found: View, board: Board) -> Iterator[str]:
+    """What the view asks for that there is not, or not yet, a line each."""
+    tags = board.tags()
+    asked = [*(found.tags or ()), *found.pins, *([found.spark] if found.spark else [])]
+    asked += [found.x] if found.x not in X else []
+    yield from filter(None, (compare.unmatched("scalar", [tag], tags) for tag in dict.fromkeys(asked)))
+    names = [run.name for run in board.look().runs]
+    if found.run and found.run not in names:
+        yield f"there is no run {found.run!r}"
 
 
 def _options(board: Board, found: View) -> tuple[list[dict[str, str]], ...]:

@@ -53,7 +53,7 @@ def register(app: Dash, board: Board) -> None:
         known = {card["tag"] for card in there}
         board.prepare(asked, [tag for tag in tags if tag not in known])
         note = "" if len(runs) else "No run is like this; change the conditions or the selection."
-        children = _changed([card["tag"] for card in there], tags, asked, board, zoom)
+        children = _changed([card["tag"] for card in there], tags, asked, board, zoom, theme)
         return children, _legend(labels, board.label_keys(asked), asked, theme), "", note
 
     @app.callback(
@@ -91,13 +91,15 @@ def _is_of_conditions(board: Board, said: Mapping[str, Any]) -> bool:
 
 
 def _changed(
-    there: Sequence[str], tags: Sequence[str], asked: View, board: Board, zoom: Mapping[str, str]
+    there: Sequence[str], tags: Sequence[str], asked: View, board: Board, zoom: Mapping[str, str], theme: str
 ) -> Any:
     """The cards of `tags`; those that are there already, in this order, stay as they are."""
     if there == tags and tags:
         return no_update
     if not tags or not there:
-        return [_card(tag, zoom.get(tag)) for tag in tags] or html.P(_no_cards(board), className="empty")
+        return [_card(tag, zoom.get(tag), theme) for tag in tags] or html.P(
+            _no_cards(board), className="empty"
+        )
     kept = _in_both(there, tags)
     changes = Patch()
     for i in reversed(range(len(there))):
@@ -105,7 +107,7 @@ def _changed(
             del changes[i]
     for i, tag in enumerate(tags):
         if tag not in kept:
-            changes.insert(i, _card(tag, zoom.get(tag)))
+            changes.insert(i, _card(tag, zoom.get(tag), theme))
     return changes
 
 
@@ -126,7 +128,7 @@ def _no_cards(board: Board) -> str:
     return "No run has logged a scalar yet. Curves appear here by themselves when one does."
 
 
-def _card(tag: str, zoom: str | None) -> html.Div:
+def _card(tag: str, zoom: str | None, theme: str) -> html.Div:
     def named(kind: str) -> dict[str, str]:
         return {"type": kind, "tag": tag}
 
@@ -152,7 +154,7 @@ def _card(tag: str, zoom: str | None) -> html.Div:
             dcc.Graph(
                 id=named("card"),
                 style={"height": f"{figure.height(1)}px"},
-                figure=_nothing("light"),
+                figure=_nothing(theme),
                 config={
                     "responsive": True,
                     "displayModeBar": False,
@@ -180,7 +182,7 @@ def _note(found: Card, asked: View, made: figure.Drawn) -> list[Any]:
     """What a card does not show, below it."""
     every = [line for panel in found.panels for line in panel.lines]
     n_hidden = sum(line.label in asked.hidden for line in every)
-    text = f"{words.count(len(every), 'line')} of {found.frames:,} frames"
+    text = f"{words.count(len(every), 'line')} of {found.frames:,} frame{'s' * (found.frames != 1)}"
     if n_hidden == len(every) > 0:
         text += "; all are hidden: click a name above the cards to show it"
     elif n_hidden:

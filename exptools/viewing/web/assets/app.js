@@ -414,8 +414,11 @@
   }
 
   document.addEventListener("keydown", (event) => {
+    if (!byId("help").hidden && ["Escape", "Tab"].includes(event.key)) {
+      if (event.key === "Escape") help(false); else event.preventDefault();  // its button is all there is
+      return;
+    }
     if (event.key === "Escape") {
-      if (!byId("help").hidden) help(false);
       const menu = byId("export");
       if (menu.open) { menu.open = false; menu.querySelector("summary").focus(); }
       if (document.activeElement) document.activeElement.blur();
