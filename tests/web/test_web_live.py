@@ -124,6 +124,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     )
     (other / rundir.STDOUT).write_text(f"{evil}\x1b]0;title\x07 {script}\n")
     with served(root) as url, shown(url) as page:
+        page.until(f"document.querySelectorAll('#cards .card').length === {len(tags)}")
         page.until_cards(*page.cards())
         assert set(page.cards()) == set(tags)
         assert evil in page.text("#grid")
