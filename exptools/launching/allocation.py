@@ -48,6 +48,8 @@ _STATES = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED, Stop.TA
 def run(directory: str, index: int) -> NoReturn:
     """Run the jobs of an allocation, and leave by an exit code that tells whether all have completed."""
     submission = Submission.read(Path(directory))
+    if index >= len(submission.allocations):
+        sys.exit("exptools: its launcher died before it knew of this allocation; others have its jobs")
     queue = engines.find_queue(submission.engine)(submission.executor)
     given = queue.given()
     if given.rank:

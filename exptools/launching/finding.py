@@ -43,9 +43,8 @@ def find(place: Place, watch: Watch) -> dict[int, Outcome]:
             raise LaunchError(_of_another_engine(made.engine))
         ids = report.submitted(place.sweep_dir, directory)
         if ids is None:  # the launcher died between submitting and writing that down
-            ids = _adopted(watch.queue, made)
+            made, ids = _adopted(watch.queue, made)
             if not ids:
-                made.finish()  # a command that outlived the launcher may yet submit it: it finds nothing
                 continue
             report.write_submission(place.sweep_dir, made, ids)
         watch.add(Submitted(made, tuple(ids)))
@@ -89,7 +88,13 @@ def forget_unsubmitted(sweep_dir: Path, submitted: Set[int] = frozenset()) -> No
                 end_without(run_dir, _NOT_SUBMITTED, status)
 
 
-def _adopted(queue: Queue, made: Submission) -> list[str]:
+def _adopted(queue: Queue, made: Submission) -> tuple[Submission, list[str]]:
+    """What was submitted before the launcher died; a command that outlived it may yet submit the rest."""
+    ids = _ids(queue, made)
+    return (made if len(ids) == len(made.allocations) else made.cut(len(ids))), ids
+
+
+def _ids(queue: Queue, made: Submission) -> list[str]:
     try:
         return queue.submitted(made.directory)
     except SchedulerAway as error:
@@ -119,7 +124,9 @@ def cancel(sweep_dir: Path, *, is_claimed: bool) -> tuple[int, int]:
         queue.check()
         ids = report.submitted(sweep_dir, directory)
         watch = Watch(queue, 0.0, _log, "cancelled by exptools-cancel")
-        watch.add(Submitted(made, tuple(_adopted(queue, made) if ids is None else ids)))
+        if ids is None:
+            made, ids = _adopted(queue, made) if is_claimed else (made, _ids(queue, made))
+        watch.add(Submitted(made, tuple(ids)))
         try:
             list(watch.settle())
             n += len(watch.nums())

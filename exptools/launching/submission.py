@@ -87,6 +87,18 @@ class Submission:
         (self.directory / SHARED).write_bytes(shared)
         for job in self.jobs:
             payload_of(self.directory, job.num).write_bytes(job.payload)
+        self._write_allocations()
+
+    def cut(self, n: int) -> Submission:
+        """It with its first `n` allocations alone: what else may yet be submitted finds nothing to run."""
+        kept = dataclasses.replace(self, allocations=self.allocations[:n])
+        if n:
+            kept._write_allocations()
+        else:
+            self.finish()
+        return kept
+
+    def _write_allocations(self) -> None:
         told = {
             "version": _VERSION,
             "engine": self.engine,

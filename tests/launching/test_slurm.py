@@ -922,3 +922,33 @@ def test_what_is_submitted_after_the_end_of_its_launcher_does_not_run_beside_wha
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert [(tmp_path / f"ran{x}").read_text() for x in (1, 2)] == ["r", "r"]
+
+
+def test_the_last_array_that_is_submitted_after_the_death_of_its_launcher_runs_nothing(
+    slurm: Cluster, python: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = f"""
+        open({str(tmp_path)!r} + "/ran" + str(cfg.x), "a").write("r")
+        time.sleep(8)
+    """
+    app = write_app(tmp_path, body)
+    slow = tmp_path / "bin" / "sbatch"
+    slow.parent.mkdir()
+    late, real = f"{tmp_path}/late.sh", shutil.which("sbatch")
+    slow.write_text(
+        f"#!/bin/bash\nfor last; do :; done\n[ -e first ] || {{ touch first; exec {real} $last; }}\n"
+        f'cp "$last" {late}; sleep 4; {real} {late}; touch submitted\n'
+    )
+    slow.chmod(0o755)
+    with slurm.configured("MaxArraySize=3"):
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+            with start(app, SLURM, "x=1,2,3") as launcher:
+                wait_until(lambda: Path(late).exists())
+                launcher.kill()
+        done = resume(python, "out")
+        wait_until(lambda: (tmp_path / "submitted").exists())
+        slurm.wait_until_idle()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(tmp_path / f"ran{x}").read_text() for x in (1, 2, 3)] == ["r", "r", "r"]
