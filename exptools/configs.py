@@ -101,7 +101,7 @@ class LauncherConf:
     executor: ExecutorConf = dataclasses.field(default_factory=ExecutorConf)
     pack: int = 1  # jobs in one allocation, over its slots
     detach: bool = False  # submit, say how to come back, and end
-    max_requeues: int = 3  # how often an allocation is queued again at its time limit
+    max_requeues: int = 3  # how often a job is queued again at its time limit
     patience_s: float = 1800.0  # so long a scheduler that does not answer is waited for
 
 

@@ -41,6 +41,7 @@ from exptools.say import say
 
 log = logging.getLogger(__name__)
 OTHERS_S = 60.0  # in which the other tasks of a job say how they ended, once rank 0 has completed it
+_AT_LIMIT = "the time limit was reached"
 _TAKEN = (Stop.PREEMPTED, Stop.REQUEUED)  # for others, whatever its jobs do
 _STATES = {Stop.LIMIT: State.TIMEOUT, Stop.CANCELLED: State.INTERRUPTED, Stop.TASK: State.FAILED}
 
@@ -70,6 +71,7 @@ class _Allocation:
         self._knows_why = threading.Event()  # not set between a signal and the answer why it came
         self._knows_why.set()
         self._terminated = threading.Event()
+        self._begun: set[int] = set()
         self._outcomes: dict[int, Outcome] = {}
         self._ended: dict[int, State] = {}  # of jobs that have ended for good
         self._limit = FailureLimit(submission.policy.max_failures)
@@ -149,6 +151,7 @@ class _Allocation:
             log.warning(f"{number.name} came: {self._stop.value}")
         elif event.kind == "start" and event.slot is not None:
             job, slot = jobs[event.index], event.slot
+            self._begun.add(job.num)
             place = f"{self._given.id} on {self._given.node}" if self._given.node else self._given.id
             with self._on_a_disk_that_may_be_full():
                 self._submission.say_begun(Begun(job.num, place, slot.number, slot.gpus))
@@ -235,23 +238,36 @@ class _Allocation:
             self._say_preempted(job)
         if stop is Stop.REQUEUED:
             return None
-        most = self._submission.max_requeues
         if stop is Stop.LIMIT:
-            may_go_on = [job for job in left if self._is_in_order(job)]
-            if not may_go_on:
-                return "the time limit was reached, and it had not asked logger.should_stop"
-            if self._submission.n_requeues(self._index) >= most:
-                return f"the time limit was reached, and max_requeues={most} allows no further attempt"
-            for job in left:
-                if job not in may_go_on:
-                    self._end_one(job, stop, "the time limit was reached")
-            self._submission.count_requeue(self._index)
+            left = self._not_out_of_time(left)
+            if not left:
+                return None
         try:
             log.warning(f"queueing {self._given.id} again, for {len(left)} of its jobs")
             self._queue.requeue()
         except LaunchError as error:
             return str(error)
         return None
+
+    def _not_out_of_time(self, left: Sequence[Job]) -> list[Job]:
+        """Those that may go on after the time limit; the others end by it.
+
+        A job that has waited for its turn has used up none of its attempts.
+        """
+        most = self._submission.max_requeues
+        may_go_on = []
+        for job in left:
+            if not self._is_in_order(job):
+                self._end_one(job, Stop.LIMIT, f"{_AT_LIMIT}, and it had not asked logger.should_stop")
+            elif self._submission.n_requeues(job.num) >= most:
+                why = f"{_AT_LIMIT}, and max_requeues={most} allows no further attempt"
+                self._end_one(job, Stop.LIMIT, why)
+            else:
+                may_go_on.append(job)
+        for job in may_go_on:
+            if job.num in self._begun or not self._begun:
+                self._submission.count_requeue(job.num)
+        return may_go_on
 
     def _say_preempted(self, job: Job) -> None:
         """Let a run that the signal has ended, and that goes on, not look as if it had come to its end."""

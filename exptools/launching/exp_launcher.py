@@ -79,7 +79,7 @@ def run_experiments(
             `affinity_from_code(SLOT_CODE)` names.
         engine: "local", or "slurm", which has the further ones: executor, what submitit's Slurm executor
             knows, such as {"partition": "gpu", "timeout_min": 60}; pack, so many runs in one allocation;
-            detach: return as soon as all are submitted; max_requeues: of an allocation at its time limit.
+            detach: return as soon as all are submitted; max_requeues: of a run at its time limit.
 
     Returns:
         The outcome of each run, in the order in which they were begun; nothing of debug_mode and detach.

@@ -7,7 +7,7 @@ SWEEP/.jobs/N/ is of the N-th submission of a sweep:
     NUM.begun           where a job is; NUM.ended: how it ended; NUM.result: what it returned
     NUM.rank-R          how another task than the first ended
     stop                why no further job shall begin
-    INDEX.requeued      a byte for each time that an allocation was queued again at its time limit
+    NUM.requeued        a byte for each time that a job was queued again at its time limit
 
 All of them are whole or not there, so that a launcher can go away at any time, and another come.
 """
@@ -52,7 +52,7 @@ class Begun:
 class Submission:
     """What is submitted at once. engine, executor: where to, and with what wishes. slots: as in Settings.
 
-    allocations: the jobs of each. max_requeues: of an allocation, at its time limit.
+    allocations: the jobs of each. max_requeues: of a job, at its time limit.
     """
 
     directory: Path
@@ -161,17 +161,15 @@ class Submission:
             return str(rundir.read_json(self.directory / "stop"))
         return None
 
-    def count_requeue(self, index: int) -> int:
-        """How often this allocation has been queued again at its time limit, with this time."""
-        with open(self.directory / f"{index}.requeued", "ab") as file:
+    def count_requeue(self, num: int) -> None:
+        """A job is queued again at its time limit."""
+        with open(self.directory / f"{num}.requeued", "ab") as file:
             file.write(b".")
-            file.flush()
-            return file.tell()
 
-    def n_requeues(self, index: int) -> int:
+    def n_requeues(self, num: int) -> int:
         """How often it has been."""
         with contextlib.suppress(FileNotFoundError):
-            return (self.directory / f"{index}.requeued").stat().st_size
+            return (self.directory / f"{num}.requeued").stat().st_size
         return 0
 
     def begun(self, num: int) -> Begun | None:

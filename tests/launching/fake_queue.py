@@ -91,11 +91,19 @@ class FakeQueue(Queue):
         return Given(id=os.environ["FAKE_ID"], node="here", has_gpus=Given.has_gpus_in())
 
     def why_stopped(self) -> Stop:
-        is_cancelled = (self._state / f"{os.environ['FAKE_ID']}.cancelled").exists()
-        return Stop.CANCELLED if is_cancelled else Stop.PREEMPTED
+        if (self._state / f"{os.environ['FAKE_ID']}.cancelled").exists():
+            return Stop.CANCELLED
+        return Stop.LIMIT if (self._state / "limit").exists() else Stop.PREEMPTED
 
     def requeue(self) -> None:
-        raise LaunchError("the fake queue starts nothing again")
+        if not (self._state / "limit").exists():
+            raise LaunchError("the fake queue starts nothing again")
+        lives = f"grep -qv ') Z' /proc/{os.getpid()}/stat"
+        command = f'while {lives}; do sleep 0.1; done 2>/dev/null; exec "$@"'
+        again = [sys.executable, "-m", "exptools.launching.allocation", *sys.argv[1:]]
+        id_ = os.environ["FAKE_ID"]
+        process = subprocess.Popen(["sh", "-c", command, "sh", *again], start_new_session=True)
+        (self._state / f"{id_}.pid").write_text(f"{process.pid} {sys.argv[1]}")
 
     def _pid(self, id_: str) -> int:
         return int((self._state / f"{id_}.pid").read_text().split()[0])

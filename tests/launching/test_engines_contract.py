@@ -454,6 +454,35 @@ def test_what_failed_because_it_was_to_stop_is_not_run_again_in_an_allocation_th
     assert status(out / "0")["attempt"] == 1
 
 
+def test_each_job_of_a_pack_has_its_own_attempts_at_the_time_limit(tmp_path: Path, queue: Path) -> None:
+    """Those that wait for their turn use none up; one that never comes to its end keeps no other from its."""
+    body = """
+        if logger.load_snapshot() is not None and cfg.x != 2:
+            return
+        open(f"up{cfg.x}.0" if not os.path.exists(f"up{cfg.x}.0") else f"up{cfg.x}.1", "w")
+        while not logger.should_stop:
+            time.sleep(0.02)
+        logger.save_snapshot(0, {})
+        sys.exit(75)
+    """
+    app = write_app(tmp_path, body)
+    settings = ("hydra.launcher.pack=3", "hydra.launcher.n_parallel=1", "hydra.launcher.max_requeues=1")
+    queue.mkdir(parents=True, exist_ok=True)
+    (queue / "limit").touch()
+    launcher = start(app, FAKE, *settings, "x=1,2,3")
+    for up in ("up1.0", "up2.0", "up2.1", "up3.0"):
+        wait_until(lambda up=up: (tmp_path / up).exists())
+        os.kill(int((queue / "1.pid").read_text().split()[0]), signal.SIGUSR2)
+    said, _ = launcher.communicate(timeout=60)
+
+    out = tmp_path / "out"
+    assert launcher.returncode == 1, said
+    assert states(out) == ["COMPLETED", "TIMEOUT", "COMPLETED"]
+    assert [status(out / str(i))["attempt"] for i in range(3)] == [2, 2, 2]
+    told = "the time limit was reached, and max_requeues=1 allows no further attempt"
+    assert status(out / "1")["error"] == told
+
+
 def test_ctrl_c_while_a_sweep_is_taken_up_ends_that_in_a_line(
     tmp_path: Path, queue: Path, python: Command
 ) -> None:
