@@ -898,56 +898,46 @@ def test_ids_that_nobody_wrote_down_are_found_after_slurm_has_forgotten_some(
     assert SlurmQueue({}).submitted(tmp_path) == ["49_0", "49_1", "49_2", "50_0", "50_1", "50_2", "51_0"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_what_is_submitted_after_the_end_of_its_launcher_does_not_run_beside_what_is_submitted_anew(
-    number: signal.Signals, slurm: Cluster, python: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body = f"""
-        open({str(tmp_path)!r} + "/ran" + str(cfg.x), "a").write("r")
-        time.sleep(8)
+def slow_sbatch(tmp_path: Path, n_fast: int) -> str:
+    """A PATH with an sbatch that takes its time, as with a busy controller, after so many quick calls.
+
+    It has read its script then, and written late.sh; when it has submitted that it writes submitted.
     """
-    app = write_app(tmp_path, body)
-    slow = tmp_path / "bin" / "sbatch"
-    slow.parent.mkdir()
-    late = f"{tmp_path}/late.sh"  # it has read its script, and the controller is busy
-    real = shutil.which("sbatch")
-    slow.write_text(f'#!/bin/bash\nfor last; do :; done; cp "$last" {late}; sleep 4; exec {real} {late}\n')
-    slow.chmod(0o755)
-    with monkeypatch.context() as patch:
-        patch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
-        with start(app, SLURM, "x=1,2") as launcher:
-            wait_until(lambda: Path(late).exists())
-            launcher.send_signal(number)
-    done = resume(python, "out")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert [(tmp_path / f"ran{x}").read_text() for x in (1, 2)] == ["r", "r"]
-
-
-def test_the_last_array_that_is_submitted_after_the_death_of_its_launcher_runs_nothing(
-    slurm: Cluster, python: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body = f"""
-        open({str(tmp_path)!r} + "/ran" + str(cfg.x), "a").write("r")
-        time.sleep(8)
-    """
-    app = write_app(tmp_path, body)
-    slow = tmp_path / "bin" / "sbatch"
-    slow.parent.mkdir()
-    late, real = f"{tmp_path}/late.sh", shutil.which("sbatch")
-    slow.write_text(
-        f"#!/bin/bash\nfor last; do :; done\n[ -e first ] || {{ touch first; exec {real} $last; }}\n"
+    program = tmp_path / "bin" / "sbatch"
+    program.parent.mkdir()
+    real, late = shutil.which("sbatch"), tmp_path / "late.sh"
+    program.write_text(
+        f"#!/bin/bash\nfor last; do :; done; echo >> calls\n"
+        f"[ $(wc -l < calls) -le {n_fast} ] && exec {real} $last\n"
         f'cp "$last" {late}; sleep 4; {real} {late}; touch submitted\n'
     )
-    slow.chmod(0o755)
+    program.chmod(0o755)
+    return f"{program.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize(("number", "n_fast"), [(signal.SIGKILL, 0), (signal.SIGINT, 0), (signal.SIGKILL, 1)])
+def test_what_is_submitted_after_the_end_of_its_launcher_does_not_run_beside_what_is_submitted_anew(
+    number: signal.Signals,
+    n_fast: int,
+    slurm: Cluster,
+    python: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where only the last of several arrays is."""
+    body = f"""
+        open({str(tmp_path)!r} + "/ran" + str(cfg.x), "a").write("r")
+        time.sleep(8)
+    """
+    app = write_app(tmp_path, body)
     with slurm.configured("MaxArraySize=3"):
         with monkeypatch.context() as patch:
-            patch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+            patch.setenv("PATH", slow_sbatch(tmp_path, n_fast))
             with start(app, SLURM, "x=1,2,3") as launcher:
-                wait_until(lambda: Path(late).exists())
-                launcher.kill()
+                wait_until(lambda: (tmp_path / "late.sh").exists())
+                launcher.send_signal(number)
         done = resume(python, "out")
-        wait_until(lambda: (tmp_path / "submitted").exists())
+        wait_until(lambda: number == signal.SIGINT or (tmp_path / "submitted").exists())
         slurm.wait_until_idle()
 
     assert done.returncode == 0, done.stdout + done.stderr
