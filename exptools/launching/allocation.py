@@ -71,7 +71,6 @@ class _Allocation:
         self._knows_why = threading.Event()  # not set between a signal and the answer why it came
         self._knows_why.set()
         self._terminated = threading.Event()
-        self._begun: set[int] = set()
         self._outcomes: dict[int, Outcome] = {}
         self._ended: dict[int, State] = {}  # of jobs that have ended for good
         self._limit = FailureLimit(submission.policy.max_failures)
@@ -151,7 +150,6 @@ class _Allocation:
             log.warning(f"{number.name} came: {self._stop.value}")
         elif event.kind == "start" and event.slot is not None:
             job, slot = jobs[event.index], event.slot
-            self._begun.add(job.num)
             place = f"{self._given.id} on {self._given.node}" if self._given.node else self._given.id
             with self._on_a_disk_that_may_be_full():
                 self._submission.say_begun(Begun(job.num, place, slot.number, slot.gpus))
@@ -173,18 +171,20 @@ class _Allocation:
         """The outcome of a job that rank 0 has completed, when its other tasks have ended, too."""
         self._terminated.clear()
         deadline = time.monotonic() + OTHERS_S
-        why = None
-        while why is None:
-            first = self._submission.first_failure(job.num)
-            if first is not None:
-                why = str(first)
-            elif len(self._submission.rank_ends(job.num)) >= self._given.n_ranks - 1:
-                return outcome
-            elif self._terminated.wait(0.1) and self._why_stopped(signal.SIGTERM) is Stop.TASK:
-                why = self._task_ended()
-            elif self._terminated.is_set() or time.monotonic() > deadline:
-                say(f"{job.run_dir}: rank 0 has completed it; how all of its other tasks ended is not known")
-                return outcome
+        n_others = self._given.n_ranks - 1
+        while len(self._submission.rank_ends(job.num)) < n_others and time.monotonic() < deadline:
+            if self._terminated.wait(0.1):
+                break
+        first = self._submission.first_failure(job.num)
+        if first is not None:
+            why = str(first)
+        elif len(self._submission.rank_ends(job.num)) >= n_others:
+            return outcome
+        elif self._terminated.is_set() and self._why_stopped(signal.SIGTERM) is Stop.TASK:
+            why = self._task_ended()
+        else:
+            say(f"{job.run_dir}: rank 0 has completed it; how all of its other tasks ended is not known")
+            return outcome
         how = dataclasses.replace(outcome.ending, state=State.FAILED, exit_code=None, error=why)
         end_without(job.run_dir, how, status_left(job.run_dir))
         return Outcome(how, None, outcome.duration_s)
@@ -265,7 +265,7 @@ class _Allocation:
             else:
                 may_go_on.append(job)
         for job in may_go_on:
-            if job.num in self._begun or not self._begun:
+            if job.num in self._outcomes or not self._outcomes:
                 self._submission.count_requeue(job.num)
         return may_go_on
 
@@ -352,8 +352,11 @@ def _division(
     each = max(1, n_cores // shares)  # a code has as many cores for each; if that is not all, none is pinned
     used = each * shares
     told = {"n_cpu_core": used, "n_gpu": n_gpu, "set_affinity": is_bound and used == n_cores}
-    by = {"gpu_per_run": n_gpu} if is_whole else {} if n_gpu else {"cpu_per_run": each}
-    return told | by, n_slots
+    if is_whole:
+        told["gpu_per_run"] = n_gpu
+    elif not n_gpu:
+        told["cpu_per_run"] = each
+    return told, n_slots
 
 
 def _become_rank(submission: Submission, index: int, given: Given) -> NoReturn:

@@ -131,22 +131,28 @@ def _executor(given: Any) -> tuple[dict[str, Any], list[str]]:
     Names that are not known here are the scheduler's business.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     if not isinstance(given, Mapping):
         return {}, [f"executor={given} must be a mapping, such as partition and gres to their values"]
-    taken, wrong = {}, []
+    taken = {name: value for name, value in given.items() if value is not None}
+    known = [f.name for f in dataclasses.fields(ExecutorConf) if f.name in taken]
+    if not known:
+        return taken, []
     typed = OmegaConf.structured(ExecutorConf)
-    for name, value in given.items():
-        try:
-            if name in typed:
-                typed[name] = value
-                value = as_plain(typed)[name]
-        except OmegaConfBaseException as error:
-            wrong.append(f"executor.{name}={value}: {str(error).splitlines()[0]}")
-        if value is not None:
-            taken[name] = value
-    return taken, wrong
+    wrong = [told for name in known if (told := _unfit(typed, name, taken[name])) is not None]
+    plain = as_plain(typed)
+    return taken | {name: plain[name] for name in known}, wrong
+
+
+def _unfit(typed: Any, name: str, value: Any) -> str | None:
+    """Take a value into a typed config; why not, or None."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        typed[name] = value
+    except OmegaConfBaseException as error:
+        return f"executor.{name}={value}: {str(error).splitlines()[0]}"
+    return None
 
 
 def _on_cluster(values: Mapping[str, Any]) -> OnCluster:

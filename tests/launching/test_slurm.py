@@ -49,6 +49,12 @@ def resume(python: Command, *words: object) -> Any:
     return python("-m", "exptools.launching.resume_cli", *words, timeout=240)
 
 
+def job_ids(sweep: Path) -> list[str]:
+    """What Slurm calls the jobs of its first submission."""
+    ids: list[str] = json.loads((sweep / "sweep.json").read_text())["submissions"][0]["job_ids"]
+    return ids
+
+
 def curve(run_dir: Path) -> list[list[str]]:
     """Step and value of each row."""
     return [[row[0], row[2]] for row in read_progress(run_dir)[1:]]
@@ -108,7 +114,7 @@ def test_many_jobs_in_one_allocation(slurm: Cluster, python: Command, tmp_path: 
     assert len({line[0] for line in first_lines}) == 2
     assert {tuple(line[1:]) for line in first_lines} == {("0", "[0]"), ("1", "[1]")}
     # A job of Slurm's whose variant failed has failed.
-    ids = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"]
+    ids = job_ids(out)
     wait_until(lambda: [slurm.states()[id_] for id_ in ids] == ["FAILED", "COMPLETED"])
 
 
@@ -154,7 +160,7 @@ def test_what_people_cancel_is_interrupted(
     app = write_app(tmp_path, "time.sleep(8 if cfg.x != 2 else 600)")
     launcher = start(app, SLURM, *WHOLE, "x=1,2,3,4")
     wait_until(lambda: len(running(tmp_path / "out")) == 2)
-    ids = json.loads((tmp_path / "out" / "sweep.json").read_text())["submissions"][0]["job_ids"]
+    ids = job_ids(tmp_path / "out")
     cluster.ask("scancel", ids[1], ids[3])  # one that runs, one that waits
     _said, _ = launcher.communicate(timeout=120)
 
@@ -266,7 +272,7 @@ def test_a_lost_node(slurm: Cluster, tmp_path: Path) -> None:
     launcher = start(app, SLURM, GPU, "hydra.launcher.executor.nodelist=n1", "x=1")
     out = tmp_path / "out"
     wait_until(lambda: len(_rows(out / "0")) > 8)
-    id_ = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    id_ = job_ids(out)[0]
     try:
         slurm.lose_node("n1")
         wait_until(lambda: slurm.states().get(id_) == "PENDING", 90)
@@ -305,7 +311,7 @@ def test_more_jobs_than_an_array_may_have(slurm: Cluster, python: Command, tmp_p
 
     assert done.returncode == 0, done.stdout + done.stderr
     out = tmp_path / "out"
-    ids = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"]
+    ids = job_ids(out)
     said = [(out / str(i) / "stdout.log").read_text().strip() for i in range(5)]
     assert said == [id_.replace("_", " ") for id_ in ids]
     assert [id_.partition("_")[2] for id_ in ids] == ["0", "1", "0", "1", "0"]
@@ -321,7 +327,7 @@ def test_leave_and_come_back(
     done = python(app, "-m", SLURM, GPU, "x=1,2,3", DETACH, "hydra.sweep.dir=out")
     assert done.returncode == 0, done.stderr
     assert f"exptools-resume {tmp_path}/out" in done.stdout
-    ids = json.loads((tmp_path / "out" / "sweep.json").read_text())["submissions"][0]["job_ids"]
+    ids = job_ids(tmp_path / "out")
     assert set(ids) <= set(cluster.states())
     wait_until(lambda: states(tmp_path / "out")[0] == "COMPLETED")
 
@@ -568,7 +574,7 @@ def test_all_tasks_are_asked_to_stop(slurm: Cluster, tmp_path: Path) -> None:
     app = write_app(tmp_path, body)
     launcher = start(app, SLURM, *TWO_TASKS, "hydra.launcher.executor.timeout_min=30", "x=1")
     wait_until(lambda: all((tmp_path / f"up{rank}").exists() for rank in (0, 1)))
-    id_ = json.loads((tmp_path / "out" / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    id_ = job_ids(tmp_path / "out")[0]
     slurm.ask("scancel", "--signal=USR2", id_)
     wait_until(lambda: slurm.states()[id_] == "PENDING")
     slurm.ask("scancel", id_)
@@ -713,7 +719,7 @@ def test_what_a_task_said_of_an_earlier_attempt_is_forgotten(slurm: Cluster, tmp
     app = write_app(tmp_path, body)
     launcher = start(app, SLURM, *TWO_TASKS, "hydra.launcher.executor.timeout_min=30", "x=1")
     wait_until(lambda: all((tmp_path / f"up{rank}.0").exists() for rank in (0, 1)))
-    id_ = json.loads((tmp_path / "out" / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    id_ = job_ids(tmp_path / "out")[0]
     slurm.ask("scontrol", "requeue", id_)
     _to_its_end(launcher, slurm)
     launcher.communicate(timeout=1)
@@ -833,7 +839,7 @@ def test_what_is_queued_again_looks_so(slurm: Cluster, python: Command, tmp_path
     python(app, "-m", SLURM, "x=1", DETACH, "hydra.sweep.dir=out")
     out = tmp_path / "out"
     wait_until(lambda: len(running(out)) == 1)
-    id_ = json.loads((out / "sweep.json").read_text())["submissions"][0]["job_ids"][0]
+    id_ = job_ids(out)[0]
     slurm.ask("scontrol", "requeue", id_)
     wait_until(lambda: slurm.states()[id_] == "PENDING")
 

@@ -295,34 +295,18 @@ def _layout(
         "meta": {"unit": unit, "is_date": view.x == "wall_time"},
         "annotations": [],
     }
-    y_range = _y_range(view, zoom, ranges)
+    x_look = _x_look(look, view, unit, zoom)
+    y_look = _y_look(look, view, _y_range(view, zoom, ranges))
     for i, name in enumerate(names or [""]):
         column, row = i % columns, i // columns
         x_domain, y_domain = _domain(column, columns), _domain(rows - 1 - row, rows)
         is_last = i + columns >= n
-        x = {
-            **look,
-            "domain": x_domain,
-            "anchor": _axis("y", i),
-            "type": _type(view),
-            "tickformat": "",
-            "uirevision": inert(view.x),  # what was dragged on one x axis is nothing on another
-        }
-        y = {
-            **look,
-            "domain": y_domain,
-            "anchor": _axis("x", i),
-            "type": view.yscale,
-            "exponentformat": "power",
-        }
+        x = {**x_look, "domain": x_domain, "anchor": _axis("y", i)}
+        y = {**y_look, "domain": y_domain, "anchor": _axis("x", i)}
         if is_last:
             x["title"] = {"text": inert(x_name), "standoff": 4, "font": {"size": 11}}
         if i:
             x["matches"], y["matches"] = "x", "y"
-        if zoom is not None and zoom.x is not None:
-            x |= _range([end / unit for end in zoom.x], _type(view))
-        if y_range is not None:
-            y |= _range(y_range, view.yscale)
         layout[f"{_axis('xaxis', i)}"], layout[f"{_axis('yaxis', i)}"] = x, y
         if name:
             layout["annotations"].append(
@@ -334,6 +318,21 @@ def _layout(
     if any(names):
         layout["margin"] = {**layout["margin"], "t": 26}
     return layout
+
+
+def _x_look(look: Mapping[str, Any], view: View, unit: float, zoom: Zoom | None) -> dict[str, Any]:
+    """What the x axes of all panels have."""
+    # The revision: what was dragged on one x axis is nothing on another.
+    found = {**look, "type": _type(view), "tickformat": "", "uirevision": inert(view.x)}
+    if zoom is not None and zoom.x is not None:
+        found |= _range([end / unit for end in zoom.x], _type(view))
+    return found
+
+
+def _y_look(look: Mapping[str, Any], view: View, ends: Sequence[float] | None) -> dict[str, Any]:
+    """What the y axes of all panels have. ends: from where to where they go; None: wherever the lines do."""
+    found = {**look, "type": view.yscale, "exponentformat": "power"}
+    return found if ends is None else found | _range(ends, view.yscale)
 
 
 def _type(view: View) -> str:

@@ -51,8 +51,8 @@ def register(app: Dash, board: Board) -> None:
         columns = rows.columns(found, spark or "")
         made = rows.rows(found, colors, small)
         every = words.count(len(made), "run")
-        n_selected = sum(row["id"] in asked.runs for row in made)  # conditions may leave some out
-        text = f"{n_selected} of {every} selected" if asked.runs else every
+        selected = set(asked.runs) & {row["id"] for row in made}  # conditions may leave some out
+        text = f"{len(selected)} of {every} selected" if asked.runs else every
         if left_out:
             text += f"; last values of scalars that have a card ({left_out} others have none)"
         hidden = ", ".join(found.hidden)

@@ -296,14 +296,12 @@
   function axisValue(axis, pixel) { return axis.type === "date" ? axis.p2c(pixel) : axis.p2d(pixel); }
   function axisPixel(axis, value) { return axis.type === "date" ? axis.c2p(value) : axis.d2p(value); }
 
-  function axesOf(plot) {
-    return Object.keys(plot._fullLayout || {}).filter((name) => /^xaxis\d*$/.test(name)).map((name) => plot._fullLayout[name]);
-  }
+  const axesIn = (layout) => Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name)).map((name) => layout[name]);
+  const axesOf = (plot) => axesIn(plot._fullLayout || {});
 
   // As it was given: only the last panels have one, and where there is none plotly's own asks for one.
   function xName(plot) {
-    const axes = Object.entries(plot.layout).filter(([name]) => /^xaxis\d*$/.test(name));
-    return axes.map(([, axis]) => axis.title && axis.title.text).find(Boolean) || "x";
+    return axesIn(plot.layout).map((axis) => axis.title && axis.title.text).find(Boolean) || "x";
   }
 
   function pointed(event) {
@@ -414,7 +412,7 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (!byId("help").hidden && ["Escape", "Tab"].includes(event.key)) {
+    if (["Escape", "Tab"].includes(event.key) && !byId("help").hidden) {
       if (event.key === "Escape") help(false); else event.preventDefault();  // its button is all there is
       return;
     }
